@@ -1,0 +1,131 @@
+"""Op strings: 'random_crop(40960)' -> a function on the features of one example.
+
+Configurations are text, so the steps of the data pipeline are too. They are parsed by `ast`, literals only: nothing in a
+configuration is ever evaluated. An op is a factory, registered under its name:
+
+  @register('gain')
+  def gain(db): -> fn(features: dict, seed: int32 (2,)) -> dict
+
+A factory that names a keyword `info` is given the DataInfo of the data set. Ops are deterministic given the seed, and work
+eagerly as well as inside tf.data.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import inspect
+import re
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
+
+Features = dict[str, Any]
+Op = Callable[[Features, Any], Features]
+
+_FACTORIES: dict[str, Callable[..., Op]] = {}
+
+
+class Call(NamedTuple):
+  """A parsed op string: the op's name and its literal arguments."""
+
+  name: str
+  args: tuple[Any, ...]
+  kwargs: dict[str, Any]
+
+
+def register(name: str) -> Callable[[Callable[..., Op]], Callable[..., Op]]:
+  """Decorator that makes a factory known under `name`. Raises ValueError when the name is taken."""
+  def add(factory: Callable[..., Op]) -> Callable[..., Op]:
+    if name in _FACTORIES:
+      raise ValueError(f'op {name!r} is registered twice')
+    _FACTORIES[name] = factory
+    return factory
+  return add
+
+
+def whole_number(op: str, name: str, value: Any) -> int:
+  """Checks an op's argument: returns it, or raises ValueError unless it is an int above 0."""
+  if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    raise ValueError(f'{op}: {name} is {value!r}, expected a whole number above 0')
+  return value
+
+
+def known() -> dict[str, Callable[..., Op]]:
+  """All registered factories by name."""
+  # Imported here: the op modules import this one, and parsing alone needs no tensorflow.
+  from data_pipeline import ops_audio, ops_label  # noqa: F401 (they register)
+  return dict(_FACTORIES)
+
+
+def parse(text: str) -> Call:
+  """'name', 'name()' or 'name(1, k="a")' -> Call. Raises ValueError for anything but literal arguments."""
+  try:
+    node = ast.parse(text.strip(), mode='eval').body
+  except SyntaxError as error:
+    raise ValueError(f'op {text!r} is not of the form name(1, key="a"): {error.msg}') from error
+  if isinstance(node, ast.Name):
+    return Call(node.id, (), {})
+  if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+    raise ValueError(f'op {text!r} is not of the form name(1, key="a")')
+  if any(k.arg is None for k in node.keywords):
+    raise ValueError(f'op {text!r}: ** is not allowed')
+  try:
+    args = tuple(ast.literal_eval(a) for a in node.args)
+    kwargs = {k.arg: ast.literal_eval(k.value) for k in node.keywords}
+  except (ValueError, TypeError, SyntaxError) as error:
+    raise ValueError(f'op {text!r}: arguments must be literals (numbers, strings, tuples)') from error
+  return Call(node.func.id, args, kwargs)
+
+
+def resolve(ops: Sequence[str], config: Mapping[str, Any]) -> list[str]:
+  """Fills '{clip.samples}' in op strings from a configuration, once all overrides are known.
+
+  Args:
+    ops: op strings.
+    config: nested mappings (dicts, a ConfigDict).
+
+  Raises ValueError that names an unknown key and the known ones beside it.
+  """
+  def value(match: re.Match[str]) -> str:
+    node, path = config, []
+    for key in match.group(1).split('.'):
+      if not isinstance(node, Mapping) and not hasattr(node, 'keys'):
+        raise ValueError(f'{match.group(0)}: {".".join(path)} is no group of keys')
+      if key not in node:
+        raise ValueError(f'{match.group(0)}: unknown key {key!r}; known: {", ".join(sorted(node.keys()))}')
+      node = node[key]
+      path.append(key)
+    return repr(tuple(node) if isinstance(node, list) else node)
+  return [re.sub(r'\{([^{}]*)\}', value, op) for op in ops]
+
+
+def build(ops: Sequence[str], context: Any) -> list[Op]:
+  """Op strings -> ops.
+
+  Args:
+    ops: resolved op strings.
+    context: the DataInfo handed to factories that name `info`.
+
+  Raises ValueError: an unknown op (listing the known), an unknown or missing argument (listing the op's arguments).
+  """
+  factories = known()
+  built = []
+  for text in ops:
+    call = parse(text)
+    if call.name not in factories:
+      near = difflib.get_close_matches(call.name, factories, n=1)
+      hint = f' (did you mean {near[0]}?)' if near else ''
+      raise ValueError(f'unknown op {call.name!r}{hint}; known: {", ".join(sorted(factories))}')
+    factory = factories[call.name]
+    parameters = dict(inspect.signature(factory).parameters)
+    wants_info = parameters.pop('info', None) is not None
+    shown = f'known: {call.name}({", ".join(str(p) for p in parameters.values())})'
+    for key in call.kwargs:
+      if key not in parameters:
+        raise ValueError(f'op {text!r}: unknown argument {key!r}; {shown}')
+    extra = {'info': context} if wants_info else {}
+    try:
+      inspect.signature(factory).bind(*call.args, **call.kwargs, **extra)
+    except TypeError as error:
+      raise ValueError(f'op {text!r}: {error}; {shown}') from error
+    built.append(factory(*call.args, **call.kwargs, **extra))
+  return built

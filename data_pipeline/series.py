@@ -1,0 +1,114 @@
+"""Named splits of built-in soundscapes, and worker processes that make them. No tensorflow: the workers import this."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import sys
+import types
+from typing import Any, Iterator, Mapping
+
+import numpy as np
+
+from data_pipeline import soundscape
+from data_pipeline.scene import Scene
+
+SPLITS: dict[str, dict[str, Any]] = {  # arguments of soundscape.generate; every clip of every split has birds of its own
+    'train': {},
+    'judge': {},  # trains the judge, and nothing else
+    'val': {},
+    'test': {},
+    'single': dict(density=(0.0, 1.0), max_events=1),
+    'pairs': dict(density=(0.0, 0.0, 1.0), max_events=2, overlap=True, distinct=True),
+}
+SIZES = dict(train=6000, judge=3000, val=256, test=512, single=512, pairs=512)
+WITHOUT_STEMS = ('train', 'judge')
+_CHUNK = 16  # clips per message of a worker
+
+
+def known_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
+  """`sizes` in the order of SPLITS, without empty splits. Raises ValueError that names an unknown split."""
+  for split, n in sizes.items():
+    if split not in SPLITS:
+      raise ValueError(f'split {split!r}: expected one of {", ".join(SPLITS)}')
+    if n < 0:
+      raise ValueError(f'split {split!r}: {n} clips asked for')
+  known = {split: int(sizes[split]) for split in SPLITS if sizes.get(split)}
+  if not known:
+    raise ValueError('no clips asked for: every split has size 0')
+  return known
+
+
+def split_clip(seed: int, split: str, index: int, *, duration: float, sample_rate: int, channels: int) -> soundscape.Clip:
+  """Clip `index` of a named split; its id is 'procedural/<split>/<index>'."""
+  if split not in SPLITS:
+    raise ValueError(f'split {split!r}: expected one of {", ".join(SPLITS)}')
+  clip = soundscape.generate(soundscape.split_seed(seed, split), index, duration=duration, sample_rate=sample_rate,
+                             channels=channels, **SPLITS[split])
+  return soundscape.Clip(clip.audio, clip.stems, clip.scene, f'procedural/{split}/{index}')
+
+
+def fingerprint(*, seed: int, sizes: Mapping[str, int], clip_seconds: float, sample_rate: int, channels: int) -> str:
+  """sha256 over all that decides what the clips hold."""
+  what = dict(version=soundscape.VERSION, seed=seed, sizes=known_sizes(sizes), clip_seconds=float(clip_seconds),
+              sample_rate=sample_rate, channels=channels, splits={s: SPLITS[s] for s in known_sizes(sizes)})
+  return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def to_int16(x: np.ndarray) -> np.ndarray:
+  """Float in [-1, 1] -> int16, full scale 32767; what lies outside is cut, what is int16 already is returned."""
+  if x.dtype == np.int16:
+    return x
+  return np.clip(np.rint(x * 32767.0), -32767, 32767).astype(np.int16)
+
+
+def _chunk(seed: int, split: str, start: int, stop: int, geometry: dict) -> list[tuple[np.ndarray, np.ndarray | None, Scene]]:
+  out = []
+  for index in range(start, stop):
+    clip = split_clip(seed, split, index, **geometry)
+    stems = None if split in WITHOUT_STEMS else to_int16(clip.stems)
+    out.append((to_int16(clip.audio), stems, clip.scene))
+  return out
+
+
+@contextlib.contextmanager
+def _bare_main():
+  """Workers started inside do not import the parent's main module again (and with it tensorflow and jax)."""
+  main = sys.modules['__main__']
+  sys.modules['__main__'] = types.ModuleType('__main__')
+  try:
+    yield
+  finally:
+    sys.modules['__main__'] = main
+
+
+def split_clips(seed: int, split: str, count: int, *, duration: float, sample_rate: int, channels: int,
+                workers: int) -> Iterator[tuple[np.ndarray, np.ndarray | None, Scene]]:
+  """The first `count` clips of a split in order: (audio (N, C) int16, stems (E, N, C) int16 or None, scene).
+
+  Args:
+    workers: processes; with 1 or 0 the clips are made in this one. The result does not depend on it.
+  """
+  geometry = dict(duration=duration, sample_rate=sample_rate, channels=channels)
+  chunks = [(seed, split, i, min(i + _CHUNK, count), geometry) for i in range(0, count, _CHUNK)]
+  if workers <= 1 or len(chunks) < 2:
+    for chunk in chunks:
+      yield from _chunk(*chunk)
+    return
+  pool = concurrent.futures.ProcessPoolExecutor(min(workers, len(chunks)), multiprocessing.get_context('spawn'))
+  pending: collections.deque = collections.deque()
+  try:
+    with _bare_main():
+      for chunk in chunks[:2 * workers]:
+        pending.append(pool.submit(_chunk, *chunk))
+    for chunk in chunks[2 * workers:]:
+      yield from pending.popleft().result()
+      pending.append(pool.submit(_chunk, *chunk))
+    while pending:
+      yield from pending.popleft().result()
+  finally:
+    pool.shutdown(wait=True, cancel_futures=True)

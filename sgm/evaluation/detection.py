@@ -1,0 +1,172 @@
+"""The diffusion model as a detector: whose presence explains the noise best, and where? (DESIGN: DiffEdit as a detector.)"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from data_pipeline.tokenizer import PROMPT_TOKENS
+from sgm.audio import masks as masks_lib
+from sgm.diffusion import diffedit
+from sgm.evaluation import band_energy
+from sgm.evaluation import evaluator as evaluator_lib
+from sgm.evaluation import metrics
+
+MAX_EVENTS = 4
+FRACTIONS = np.linspace(0.05, 0.7, 14)  # candidates for the mask's threshold, as a fraction of the map's maximum
+
+
+def species_queries(labels: Any, frames: int) -> dict[str, np.ndarray]:
+  """One text condition per species, 'a <species>', the roll unknown: leaves (S, ...)."""
+  taxonomy = labels.taxonomy
+  tokens = np.stack([labels.tokenizer.encode(f'a {s.common} singing', PROMPT_TOKENS) for s in taxonomy.species])
+  n = len(taxonomy)
+  return {'tokens': tokens, 'roll': np.zeros((n, frames, n), np.float32), 'has_roll': np.zeros(n, np.float32)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+  """Of the denoising gain: noise levels, noises per level (antithetic pairs), strongest cells that are averaged."""
+
+  ts: tuple[float, ...]
+  noises: int
+  top: int
+
+
+def detect(task: Any, params: Any, frozen: Any, s: jax.Array, keys: jax.Array, queries: Any, settings: Settings) -> tuple[
+    jax.Array, jax.Array]:
+  """Presence scores and gain maps of every query.
+
+  Args:
+    task: a LatentDiffusion.
+    s: (B, T, F, C) spectrograms.
+    keys: (B,) one per clip.
+    queries: condition pytree, leaves (Q, ...).
+
+  Returns:
+    scores (B, Q): mean gain of the strongest cells less the clip's mean over the other queries; maps (B, Q, T', F').
+  """
+  z0 = task.encode(frozen, s)
+  reference = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[:1]), queries)
+  maps = diffedit.gain(task.denoiser(params), z0, queries, reference, keys, task.schedule, task.prediction,
+                       ts=settings.ts, n=settings.noises)
+  return diffedit.standardise(diffedit.score(maps, settings.top), divide=False), maps
+
+
+@dataclasses.dataclass
+class Detection:
+  """Presence and masks on a split of mixtures, beside band-energy baselines fitted on `fit_split`.
+
+  Metrics: presence_auroc (macro; chance 0.5), top1 (the highest score is one of the birds), mask_iou (mean over the birds
+  present, with the threshold chosen on `threshold_split`), and the same of the baselines: presence_auroc_band_energy,
+  mask_iou_band_energy; presence_auroc_shuffled (scores against other clips' labels). `details` has the arrays.
+  """
+
+  context: evaluator_lib.Context
+  split: str
+  every: int | str
+  limit: int
+  batch_size: int
+  ts: Sequence[float]
+  noises: int
+  top: int
+  fit_split: str
+  fit_limit: int
+  threshold_split: str
+  floor_db: float
+  seed: int
+
+  def __post_init__(self):
+    self._settings = Settings(tuple(self.ts), self.noises, self.top)
+    self._queries = species_queries(self.context.labels, self.context.config.clip.latent_frames)
+    self._detect = jax.jit(lambda p, f, s, k: detect(self.context.task, p, f, s, k, self._queries, self._settings))
+    self._read: dict[str, dict[str, np.ndarray]] = {}
+    self.details: dict[str, np.ndarray] = {}
+
+  def clips(self, split: str, limit: int, stems: bool) -> dict[str, np.ndarray]:
+    """'audio', 'spectrogram' (N, T, F), 'presence' (N, S), and with stems 'masks' (N, S, T, F): read once."""
+    if split not in self._read:
+      frontend = self.context.task.frontend
+      classes = len(self.context.labels.taxonomy)
+      names = ('audio', 'label') + (('event_species', 'stems') if stems else ())
+      ops = ('label', f'pad_events({MAX_EVENTS})', f'keep({", ".join(map(repr, names))})')
+      rows: dict[str, list[np.ndarray]] = {}
+      compute = jax.jit(frontend)
+      for batch in self.context.clips(split, ops, self.batch_size, limit):
+        keep = batch.pop('mask') > 0
+        out = {'audio': batch['audio'], 'spectrogram': np.asarray(compute(batch['audio']))[..., 0],
+               'presence': batch['label'][:, :-1]}
+        if stems:
+          events = np.asarray(masks_lib.audible_masks(batch['stems'], batch['audio'], frontend, self.floor_db))
+          out['masks'] = np.zeros((len(keep), classes, *events.shape[2:]), bool)
+          for e in range(MAX_EVENTS):
+            for b in np.flatnonzero(batch['event_species'][:, e] >= 0):
+              out['masks'][b, batch['event_species'][b, e]] |= events[b, e]
+        for name, value in out.items():
+          rows.setdefault(name, []).append(value[keep])
+      self._read[split] = {name: np.concatenate(column) for name, column in rows.items()}
+    return self._read[split]
+
+  def scores(self, params: Any, frozen: Any, clips: dict[str, np.ndarray], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Presence scores (N, S) and maps (N, S, T', F') of clips."""
+    scores, maps = [], []
+    n = len(clips['spectrogram'])
+    for i in range(0, n, self.batch_size):
+      rows = np.minimum(np.arange(i, i + self.batch_size), n - 1)
+      keys = jax.vmap(lambda j: jax.random.fold_in(jax.random.key(seed), j))(jnp.arange(i, i + self.batch_size))
+      score, each = self._detect(params, frozen, clips['spectrogram'][rows][..., None], keys)
+      scores.append(np.asarray(score)[:n - i])
+      maps.append(np.asarray(each)[:n - i])
+    return np.concatenate(scores), np.concatenate(maps)
+
+  def run(self, params: Any, frozen: Any) -> dict[str, tuple[float, float]]:
+    train = self.clips(self.fit_split, self.fit_limit, stems=False)
+    held = self.clips(self.threshold_split, self.limit, stems=True)
+    test = self.clips(self.split, self.limit, stems=True)
+    scores, maps = self.scores(params, frozen, test, self.seed)
+    _, held_maps = self.scores(params, frozen, held, self.seed + 1)
+
+    shape = test['spectrogram'].shape[1:]
+    held_iou = [np.nanmean(self._ious(held, held_maps, shape, fraction)[2]) for fraction in FRACTIONS]
+    fraction = float(FRACTIONS[int(np.argmax(held_iou))])
+    clip, species, iou = self._ious(test, maps, shape, fraction)
+
+    regression = band_energy.BandEnergyRegression().fit(train['spectrogram'], train['presence'])
+    band_scores = regression.scores(test['spectrogram'])
+    held_clip, held_species = np.nonzero(held['masks'].any((2, 3)))
+    band_masks = band_energy.BandEnergyMask().fit(
+        held['spectrogram'][held_clip], held['masks'][held_clip, held_species], held_species, held['masks'].shape[1])
+    band_iou = metrics.mask_iou(band_masks.predict(test['spectrogram'][clip], species), test['masks'][clip, species])
+
+    presence = test['presence']
+    shuffled = presence[np.random.default_rng(self.seed).permutation(len(presence))]
+    best = scores.argmax(1)
+    self.details = {
+        'scores': scores, 'maps': maps, 'presence': presence, 'band_scores': band_scores, 'shuffled': shuffled,
+        'top1': presence[np.arange(len(best)), best], 'iou': iou, 'band_iou': band_iou, 'iou_clip': clip, 'iou_species': species,
+        'fraction': np.float32(fraction), 'spectrogram': test['spectrogram'], 'masks': test['masks'], 'audio': test['audio'],
+    }
+    return {
+        'presence_auroc': (metrics.macro_auroc(scores, presence).value, 1.0),
+        'presence_auroc_band_energy': (metrics.macro_auroc(band_scores, presence).value, 1.0),
+        'presence_auroc_shuffled': (metrics.macro_auroc(scores, shuffled).value, 1.0),
+        'top1': evaluator_lib.mean_of(self.details['top1']),
+        'mask_iou': evaluator_lib.mean_of(iou),
+        'mask_iou_band_energy': evaluator_lib.mean_of(band_iou),
+    }
+
+  def _ious(self, clips: dict[str, np.ndarray], maps: np.ndarray, shape: tuple[int, int], fraction: float):
+    """Clip and species index and IoU of every audible bird, (M,) each, at one threshold."""
+    clip, species = np.nonzero(clips['masks'].any((2, 3)))
+    predicted = predicted_masks(maps[clip, species], shape, fraction)
+    return clip, species, metrics.mask_iou(predicted, clips['masks'][clip, species])
+
+
+def predicted_masks(maps: np.ndarray, shape: tuple[int, int], fraction: float) -> np.ndarray:
+  """Gain maps (M, T', F') -> masks (M, T, F) on the spectrogram's grid."""
+  up = diffedit.upsample_map(jnp.asarray(maps), shape)
+  return np.asarray(diffedit.threshold_map(up, fraction))

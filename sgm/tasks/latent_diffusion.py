@@ -1,0 +1,167 @@
+"""Train a denoiser of latents, conditioned on text and on the label roll; sample from it; let it detect."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any, Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sgm.audio import spectrogram as frontend_lib
+from sgm.diffusion import guidance as guidance_lib
+from sgm.diffusion import prediction as prediction_lib
+from sgm.diffusion import sampler as sampler_lib
+from sgm.diffusion import schedule as schedule_lib
+from sgm.models import unet as unet_lib
+from sgm.tasks import task as task_lib
+
+FIT_BATCHES = 8  # training batches from which the latent's mean and scale are measured
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplerConfig:
+  """How samples are drawn: `name` in sgm.diffusion.sampler.SAMPLERS, number of steps, guidance scale (1 = none)."""
+
+  name: str
+  steps: int
+  guidance: float
+
+
+@dataclasses.dataclass(frozen=True)
+class LatentDiffusion:
+  """Denoising loss |prediction - target|^2 on latents standardised per channel.
+
+  Batches hold 'latent' (B, T', F', c) or 'spectrogram' or 'audio', and 'tokens' (B, L), 'roll' (B, T', S).
+  `frozen` = {'autoencoder': params, 'mean': (c,), 'std': (c,)}.
+
+  Attributes:
+    autoencoder: an object with encode(params, s) -> (mean, logvar) and decode(params, z) -> S; `codec.py` has both kinds.
+    prediction: what the network returns: 'eps', 'x0' or 'v'.
+    schedule: alpha, sigma, logSNR of t.
+    drop_text, drop_roll: probabilities with which a condition is withheld in training, independently.
+    sampler: defaults of `sample`.
+  """
+
+  frontend: frontend_lib.Frontend
+  autoencoder: Any
+  model: unet_lib.UNet
+  schedule: schedule_lib.Schedule
+  prediction: str
+  drop_text: float
+  drop_roll: float
+  sampler: SamplerConfig
+
+  # -- frozen part -------------------------------------------------------------------------------------------------
+
+  def restore_frozen(self, batches):
+    """The autoencoder's weights, and the latents' mean and standard deviation per channel over some training batches."""
+    params = self.autoencoder.restore()
+    encode = jax.jit(lambda b: self.autoencoder.encode(params, task_lib.spectrogram(self.frontend, b))[0])
+    latents = np.concatenate([np.asarray(encode(_arrays(b))) for b in itertools.islice(batches, FIT_BATCHES)])
+    axes = tuple(range(latents.ndim - 1))
+    return {'autoencoder': params, 'mean': latents.mean(axes), 'std': latents.std(axes) + 1e-6}
+
+  def encode(self, frozen, s):
+    """S (B, T, F, C) -> standardised latent (B, T', F', c), the posterior's mean."""
+    return (self.autoencoder.encode(frozen['autoencoder'], s)[0] - frozen['mean']) / frozen['std']
+
+  def decode(self, frozen, z):
+    """Standardised latent -> S (B, T, F, C) in [0, 1]."""
+    return self.autoencoder.decode(frozen['autoencoder'], z * frozen['std'] + frozen['mean'])
+
+  def precompute(self, frozen, rng, batch):
+    rest = {k: v for k, v in batch.items() if k not in ('audio', 'spectrogram')}
+    return {**rest, 'latent': self.encode(frozen, task_lib.spectrogram(self.frontend, batch)).astype(jnp.float16)}
+
+  def _latent(self, frozen, batch):
+    if 'latent' in batch:
+      return batch['latent'].astype(jnp.float32)
+    return self.encode(frozen, task_lib.spectrogram(self.frontend, batch))
+
+  # -- training ----------------------------------------------------------------------------------------------------
+
+  def init(self, rng, batch):
+    b, frames = batch['roll'].shape[:2]
+    if 'latent' in batch:
+      z = batch['latent'].astype(jnp.float32)
+    else:
+      s = jax.eval_shape(lambda x: task_lib.spectrogram(self.frontend, x), batch)
+      z = jnp.zeros(self.autoencoder.latent_shape(s.shape))
+    return self.model.init(rng, z, jnp.zeros(b), batch['tokens'], batch['roll'], jnp.ones(b))['params']
+
+  def loss(self, params, frozen, rng, batch):
+    k_t, k_eps, k_text, k_roll = jax.random.split(rng, 4)
+    z0 = self._latent(frozen, batch)  # (B, T', F', c)
+    b = z0.shape[0]
+    # Stratified t (Kingma et al. 2021, appendix I.1): one uniform draw, spread evenly over the batch.
+    t = (jax.random.uniform(k_t) + jnp.arange(b) / b) % 1.0
+    has_text = (jax.random.uniform(k_text, (b,)) >= self.drop_text).astype(jnp.int32)
+    has_roll = (jax.random.uniform(k_roll, (b,)) >= self.drop_roll).astype(jnp.float32)
+    condition = {'tokens': batch['tokens'] * has_text[:, None], 'roll': batch['roll'], 'has_roll': has_roll}
+    error = self._error(params, z0, t, jax.random.normal(k_eps, z0.shape), condition)
+    return error.mean(), {'mse': error}
+
+  def _error(self, params, z0, t, eps, condition):
+    """Mean squared error of the prediction, per example: (B,)."""
+    alpha, sigma = (_expand(f(t), z0.ndim) for f in (self.schedule.alpha, self.schedule.sigma))
+    target = prediction_lib.target(self.prediction, z0, eps, t, self.schedule)
+    predicted = self.denoiser(params)(alpha * z0 + sigma * eps, t, condition)
+    return ((predicted - target) ** 2).mean(tuple(range(1, z0.ndim)))
+
+  def eval(self, params, frozen, rng, batch):
+    """Error at fixed noise levels, both conditions given: {'mse': (B,), 'mse_t0.1': (B,), ...}."""
+    z0 = self._latent(frozen, batch)
+    condition = {'tokens': batch['tokens'], 'roll': batch['roll'], 'has_roll': jnp.ones(z0.shape[0])}
+    errors = {}
+    for i, level in enumerate((0.1, 0.3, 0.5, 0.7, 0.9)):
+      eps = jax.random.normal(jax.random.fold_in(rng, i), z0.shape)
+      errors[f'mse_t{level}'] = self._error(params, z0, jnp.full(z0.shape[:1], level), eps, condition)
+    return {'mse': sum(errors.values()) / len(errors), **errors}
+
+  # -- use ---------------------------------------------------------------------------------------------------------
+
+  def denoiser(self, params) -> Callable[[jax.Array, jax.Array, dict[str, jax.Array]], jax.Array]:
+    """fn(z (B, ...), t (B,), condition) -> prediction, with condition = {'tokens', 'roll', 'has_roll'}, rows of z's batch."""
+    def apply(z, t, condition):
+      return self.model.apply({'params': params}, z, t, condition['tokens'], condition['roll'], condition['has_roll'])
+    return apply
+
+  def null(self, condition):
+    """The unconditional rows that belong to `condition`: no text, roll unknown."""
+    return jax.tree.map(jnp.zeros_like, condition)
+
+  def sample(self, params, frozen, keys, condition, sampler: SamplerConfig | None = None):
+    """Draws one clip per key.
+
+    Args:
+      keys: (B,) typed keys; row i of the result depends on keys[i] and row i of the condition only.
+      condition: {'tokens' (B, L), 'roll' (B, T', S), 'has_roll' (B,)}.
+      sampler: overrides the task's own.
+
+    Returns:
+      {'latent': (B, T', F', c) standardised, 'spectrogram': (B, T, F, C) in [0, 1]}.
+    """
+    how = sampler or self.sampler
+    shape = (condition['roll'].shape[1], *self._latent_tail())
+    z1 = jax.vmap(lambda k: jax.random.normal(jax.random.fold_in(k, 0), shape))(keys)
+    model_fn = guidance_lib.classifier_free_guidance(self.denoiser(params), condition, self.null(condition), how.guidance)
+    ts = jnp.linspace(1.0, 0.0, how.steps + 1)
+    z0 = sampler_lib.sample(how.name, model_fn, z1, ts, self.schedule, self.prediction,
+                            keys=jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys))
+    return {'latent': z0, 'spectrogram': self.decode(frozen, z0)}
+
+  def _latent_tail(self):
+    """(F', c) of the latent, from the front end's geometry."""
+    one_frame = (1, self.autoencoder.time_factor, self.frontend.bands, self.autoencoder.channels)
+    return self.autoencoder.latent_shape(one_frame)[2:]
+
+
+def _expand(x, ndim):
+  return x.reshape(x.shape + (1,) * (ndim - x.ndim))
+
+
+def _arrays(batch):
+  return {k: v for k, v in batch.items() if k in ('audio', 'spectrogram')}

@@ -1,0 +1,74 @@
+"""A finished run, ready for use: everything is in its work directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import ml_collections
+
+from data_pipeline import description as description_lib
+from data_pipeline import taxonomy as taxonomy_lib
+from data_pipeline import tokenizer as tokenizer_lib
+from sgm.tasks import build as build_lib
+from sgm.training import checkpoint
+
+LABELS = 'labels.json'
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+  """The classes and the vocabulary a model was trained on. Has what `build` asks of a data set's info.
+
+  `profiles`: how long and how high each species sings in the training data, from which unsaid extents are drawn.
+  """
+
+  taxonomy: taxonomy_lib.Taxonomy
+  tokenizer: tokenizer_lib.Tokenizer
+  profiles: description_lib.Profiles
+
+  def save(self, workdir: str | pathlib.Path) -> None:
+    path = pathlib.Path(workdir) / LABELS
+    partial = path.with_suffix('.tmp')
+    partial.write_text(json.dumps({'taxonomy': self.taxonomy.to_json(), 'tokenizer': self.tokenizer.to_json(),
+                                   'profiles': description_lib.profiles_to_json(self.profiles)}))
+    partial.rename(path)
+
+  @classmethod
+  def load(cls, workdir: str | pathlib.Path) -> 'Labels':
+    stored = json.loads((pathlib.Path(workdir) / LABELS).read_text())
+    return cls(taxonomy_lib.Taxonomy.from_json(stored['taxonomy']), tokenizer_lib.Tokenizer.from_json(stored['tokenizer']),
+               description_lib.profiles_from_json(stored['profiles']))
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """A trained task: `params` are the averaged weights."""
+
+  config: ml_collections.ConfigDict
+  task: Any
+  params: Any
+  frozen: Any
+  labels: Labels
+  fingerprint: str  # of its configuration
+
+
+def load(workdir: str | pathlib.Path, *, expect: str | None = None) -> Run:
+  """Restores the newest checkpoint of a work directory.
+
+  Raises:
+    ValueError: no finished run there, or its task is not `expect`.
+  """
+  workdir = pathlib.Path(workdir)
+  path = workdir / 'config.json'
+  if not path.is_file() or not (workdir / LABELS).is_file():
+    raise ValueError(f'{workdir}: not a work directory of sgm.train ({path.name} or {LABELS} is missing)')
+  record = json.loads(path.read_text())
+  config = ml_collections.ConfigDict(record['config'])
+  if expect and config.task.name != expect:
+    raise ValueError(f'{workdir}: holds a run of task {config.task.name!r}, expected {expect!r}')
+  labels = Labels.load(workdir)
+  return Run(config, build_lib.build(config, labels), checkpoint.restore_params(workdir),
+             checkpoint.restore_frozen(workdir) or {}, labels, record['config_fingerprint'])

@@ -1,0 +1,109 @@
+"""Every network initialises, keeps its shapes and takes a training step with one, two and three grid axes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from sgm.models import autoencoder
+from sgm.models import classifier
+from sgm.models import text
+from sgm.models import unet
+
+
+def one_step(loss, params):
+  """Loss before and after one step of gradient descent, jitted as a training is."""
+  optimizer = optax.adam(1e-3)
+
+  @jax.jit
+  def step(params):
+    value, grads = jax.value_and_grad(loss)(params)
+    updates, _ = optimizer.update(grads, optimizer.init(params), params)
+    return value, loss(optax.apply_updates(params, updates))
+  return step(params)
+
+
+@pytest.mark.parametrize('dims', [1, 2, 3])
+def test_autoencoder(dims):
+  grid = (16, 8, 8)[:dims]
+  s = jax.random.uniform(jax.random.key(0), (2, *grid, 1))
+  model = autoencoder.Autoencoder(dims=dims, patch=4, width=16, blocks=1, latent_channels=4)
+  latent = (2, *(n // 4 for n in grid), 4)
+  params = jax.jit(model.init)(jax.random.key(1), s, jnp.zeros(latent))['params']
+  location, log_scale, mean, logvar = jax.eval_shape(lambda p: model.apply({'params': p}, s, jnp.zeros(latent)), params)
+  assert location.shape == log_scale.shape == s.shape
+  assert mean.shape == logvar.shape == latent
+  before, after = one_step(lambda p: jnp.mean((model.apply({'params': p}, s, jnp.zeros(latent))[0] - s) ** 2), params)
+  assert after < before
+
+
+@pytest.mark.parametrize('dims', [1, 2, 3])
+def test_unet(dims):
+  grid = (8, 4, 2)[:dims]
+  z = jax.random.normal(jax.random.key(0), (2, *grid, 4))
+  model = unet.UNet(vocabulary=20, dims=dims, width=16, mults=(1, 2), heads=2, text_width=16, text_layers=1)
+  rest = (jnp.array([0.2, 0.8]), jnp.ones((2, 6), jnp.int32), jnp.ones((2, 8, 3)), jnp.ones(2))
+  params = jax.jit(model.init)(jax.random.key(1), z, *rest)['params']
+  assert jax.eval_shape(lambda p: model.apply({'params': p}, z, *rest), params).shape == z.shape
+  before, after = one_step(lambda p: jnp.mean((model.apply({'params': p}, z, *rest) - z) ** 2), params)
+  assert after < before
+
+
+@pytest.mark.parametrize('dims', [1, 2, 3])
+def test_classifier(dims):
+  s = jax.random.uniform(jax.random.key(0), (2, *(16, 8, 8)[:dims], 1))
+  model = classifier.Classifier(classes=3, dims=dims, width=8, mults=(1, 2), dropout=0.0)
+  params = jax.jit(model.init)(jax.random.key(1), s)['params']
+  clip, frame = jax.eval_shape(lambda p: model.apply({'params': p}, s), params)
+  assert clip.shape == (2, 4) and frame.shape == (2, 8, 3)
+  label = jnp.eye(4)[:2]
+  before, after = one_step(
+      lambda p: optax.sigmoid_binary_cross_entropy(model.apply({'params': p}, s)[0], label).mean(), params)
+  assert after < before
+
+
+def _unet_and_inputs():
+  model = unet.UNet(vocabulary=20, width=16, mults=(1,), heads=2, text_width=16, text_layers=1)
+  z = jax.random.normal(jax.random.key(0), (1, 8, 4, 4))
+  args = [z, jnp.array([0.5]), jnp.array([[3, 4, 0]]), jnp.ones((1, 8, 3)), jnp.ones(1)]
+  params = jax.jit(model.init)(jax.random.key(1), *args)['params']
+  # The output starts at zero: give every weight a value, so that an influence shows.
+  leaves, tree = jax.tree.flatten(params)
+  keys = jax.random.split(jax.random.key(2), len(leaves))
+  params = jax.tree.unflatten(tree, [x + 0.05 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves)])
+  return jax.jit(lambda *a: model.apply({'params': params}, *a)), args
+
+
+def test_unet_listens_to_every_condition():
+  apply, args = _unet_and_inputs()
+  base = np.asarray(apply(*args))
+  changed = {'t': (1, jnp.array([0.9])), 'tokens': (2, jnp.array([[3, 5, 0]])), 'roll': (3, jnp.zeros((1, 8, 3))), 'has': (4, jnp.zeros(1))}
+  for name, (i, value) in changed.items():
+    other = list(args)
+    other[i] = value
+    assert np.abs(np.asarray(apply(*other)) - base).max() > 1e-4, name
+
+
+def test_an_unknown_roll_is_not_an_empty_one():
+  apply, args = _unet_and_inputs()
+  empty = apply(args[0], args[1], args[2], jnp.zeros((1, 8, 3)), jnp.ones(1))
+  unknown = [np.asarray(apply(args[0], args[1], args[2], roll, jnp.zeros(1))) for roll in (jnp.zeros((1, 8, 3)), jnp.ones((1, 8, 3)))]
+  np.testing.assert_allclose(*unknown, atol=1e-6)
+  assert np.abs(unknown[0] - np.asarray(empty)).max() > 1e-4
+
+
+def test_padding_of_a_prompt_has_no_influence():
+  model = text.TextEncoder(vocabulary=9, width=16, layers=1, heads=2)
+  tokens = jnp.array([[4, 5, 0, 0]])
+  params = jax.jit(model.init)(jax.random.key(0), tokens)['params']
+  out, mask = model.apply({'params': params}, tokens)
+  np.testing.assert_array_equal(mask, [[True, True, True, False, False]])
+  params['embed']['embedding'] = params['embed']['embedding'].at[0].add(5.0)
+  other, _ = model.apply({'params': params}, tokens)
+  np.testing.assert_allclose(out[:, :3], other[:, :3], atol=1e-5)
+
+
+def test_wrong_rank_is_refused_with_the_shape():
+  with pytest.raises(ValueError, match=r'dims=3.*\(2, 8, 8, 1\)'):
+    jax.eval_shape(classifier.Classifier(classes=2, dims=3).init, jax.random.key(0), jnp.zeros((2, 8, 8, 1)))

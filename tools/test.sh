@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# The tests:  bash tools/test.sh [--slow] [pytest arguments]
+set -euo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+. "$root/tools/setup.sh"
+setup_environment "$root"
+cd "$root"
+marks=(-m 'not slow')
+if [ "${1:-}" = --slow ]; then marks=(); shift; fi
+exec .venv/bin/python -m pytest "${marks[@]}" "$@"
