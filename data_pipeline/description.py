@@ -21,12 +21,12 @@ TIMINGS = PARTS + (THROUGHOUT, '')    # '' = unsaid; `project` always says
 LOUDNESSES = ('lightly', '', 'loudly')  # '' = ordinary, or unsaid
 
 THROUGHOUT_COVER = 0.7   # an event that covers this part of the clip or more is there throughout
-LIGHTLY_BELOW_DB = -36.0  # dB re full scale over the event
-LOUDLY_ABOVE_DB = -24.0
+LIGHTLY_BELOW_DB = -32.0  # dB re full scale over the event
+LOUDLY_ABOVE_DB = -22.0
 MAX_COUNT = 10           # 'ten' also means more than ten
 
 # What `realise` draws from. Levels keep half a dB away from the borders above, so that a float32 copy stays in its bucket.
-LEVELS_DB = {'lightly': (-46.0, -36.5), '': (-35.5, -24.5), 'loudly': (-23.5, -14.0)}
+LEVELS_DB = {'lightly': (-42.0, -32.5), '': (-31.5, -22.5), 'loudly': (-21.5, -15.0)}
 COVERS = (0.75, 0.95)    # of the clip, for 'throughout'
 LONGEST_PART = 0.6       # of the clip, for any other timing: its centre can then lie in every third
 # Extent of an event, where no profile measured from recordings is given.

@@ -7,6 +7,8 @@ exactly half covered must fall on the same side in both.
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -45,15 +47,21 @@ def _per_species(features: Features, values: tf.Tensor, species: int) -> tf.Tens
 
 
 @register('prompt')
-def prompt(length: int = PROMPT_TOKENS, *, info) -> Op:
-  """Describes the example: 'text' (string) and 'tokens' int32 (length,), 0 = padding. The wording follows the seed."""
+def prompt(length: int = PROMPT_TOKENS, events: int = 3, *, info) -> Op:
+  """Describes the example: 'text' (string) and 'tokens' int32 (length,), 0 = padding. The wording follows the seed.
+
+  Only the `events` loudest events are named: a sentence about every syllable of a dense recording would fit no `length`.
+  """
   whole_number('prompt', 'length', length)
+  whole_number('prompt', 'events', events)
   codes = info.taxonomy.codes
   names = ('species', 'vocalisation', 'onset', 'offset', 'low_hz', 'high_hz', 'level_db', 'azimuth', 'environment',
            'noise', 'near', 'audio', 'sample_rate')
 
   def describe(seed: np.ndarray, *values: np.ndarray) -> tuple[bytes, np.ndarray]:
     scene = scene_of(dict(zip(names, values)), codes)
+    loudest = sorted(scene.events, key=lambda e: -e.level_db)[:events]
+    scene = dataclasses.replace(scene, events=tuple(e for e in scene.events if e in loudest))
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([int(s) & 0xffffffff for s in seed])))
     text = prompts.render(scene, rng, info.taxonomy)
     return text.encode(), info.tokenizer.encode(text, length).astype(np.int32)

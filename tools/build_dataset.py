@@ -29,20 +29,8 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when i
 from absl import app, flags, logging
 from rich import console as rich_console, table as rich_table
 
-from data_pipeline import active_regions, series, soundscape, sources, taxonomy, tokenizer
+from data_pipeline import active_regions, clip_windows, series, soundscape, sources, taxonomy, tokenizer
 from tools.progress import Progress
-
-_SOURCE = flags.DEFINE_enum('source', None, ['procedural', 'recordings'], 'Where the sound comes from.', required=True)
-_OUT = flags.DEFINE_string('out', None, 'Folder to make.', required=True)
-_DIR = flags.DEFINE_string('dir', None, 'Folder of recordings: species sub-folders, or a manifest.csv in it or its parent.')
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the clips (procedural), of the splits (recordings).', lower_bound=0)
-_CLIP_SECONDS = flags.DEFINE_float('clip_seconds', 2.56, 'Length of the stored clips.', lower_bound=0.1)
-_SAMPLE_RATE = flags.DEFINE_integer('sample_rate', 16000, 'Samples per second.', lower_bound=4000)
-_CHANNELS = flags.DEFINE_integer('channels', 1, 'Channels to store; 1 averages those of a recording.', lower_bound=1)
-_SIZES = flags.DEFINE_list('sizes', None, 'Clips per split (procedural), such as train=6000,val=256.')
-_JUDGE = flags.DEFINE_enum('judge_groups', 'own', ['own', 'train'], 'Recordings the judge learns from: its own, or those of '
-                           'train where there are few (recordings).')
-_WORKERS = flags.DEFINE_integer('workers', os.cpu_count(), 'Processes or threads at work.', lower_bound=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +72,8 @@ def configuration(o: Options) -> dict[str, Any]:
         head = f.read(65536)
     known = dataclasses.astuple(dataclasses.replace(r, path=pathlib.Path()))[1:]
     digest.update(repr((known, r.path.stat().st_size if r.path.is_file() else None, zlib.crc32(head))).encode())
-  regions = {k.lower(): v for k, v in vars(active_regions).items() if k.isupper()}
-  return c | dict(version=1, judge_groups=o.judge_groups, files=digest.hexdigest(), regions=regions)
+  constants = {k.lower(): v for module in (active_regions, clip_windows) for k, v in vars(module).items() if k.isupper()}
+  return c | dict(version=1, judge_groups=o.judge_groups, files=digest.hexdigest(), cutting=constants)
 
 
 def build(o: Options, say: Callable[[str], None] | None = None) -> dict[str, Any]:
@@ -246,12 +234,24 @@ def _sizes(pairs: list[str] | None) -> dict[str, int] | None:
 
 def main(unused_argv: list[str]) -> None:
   logging.set_verbosity(logging.ERROR)  # tfds tells of its folders
+  f = flags.FLAGS
   try:
-    build(Options(_SOURCE.value, _OUT.value, _SEED.value, _CLIP_SECONDS.value, _SAMPLE_RATE.value, _CHANNELS.value,
-                  _WORKERS.value, _sizes(_SIZES.value), _DIR.value, _JUDGE.value))
+    build(Options(f.source, f.out, f.seed, f.clip_seconds, f.sample_rate, f.channels, f.workers, _sizes(f.sizes), f.dir,
+                  f.judge_groups))
   except (ValueError, OSError) as error:
     sys.exit(f'build_dataset: {error}')
 
 
-if __name__ == '__main__':
+if __name__ == '__main__':  # flags are defined here only: importing this module leaves the caller's flags alone
+  flags.DEFINE_enum('source', None, ['procedural', 'recordings'], 'Where the sound comes from.', required=True)
+  flags.DEFINE_string('out', None, 'Folder to make.', required=True)
+  flags.DEFINE_string('dir', None, 'Folder of recordings: species sub-folders, or a manifest.csv in it or its parent.')
+  flags.DEFINE_integer('seed', 0, 'Of the clips (procedural), of the splits (recordings).', lower_bound=0)
+  flags.DEFINE_float('clip_seconds', 2.56, 'Length of the stored clips.', lower_bound=0.1)
+  flags.DEFINE_integer('sample_rate', 16000, 'Samples per second.', lower_bound=4000)
+  flags.DEFINE_integer('channels', 1, 'Channels to store; 1 averages those of a recording.', lower_bound=1)
+  flags.DEFINE_list('sizes', None, 'Clips per split (procedural), such as train=6000,val=256.')
+  flags.DEFINE_enum('judge_groups', 'own', ['own', 'train'],
+                    'Recordings the judge learns from: its own, or those of train where there are few (recordings).')
+  flags.DEFINE_integer('workers', os.cpu_count(), 'Processes or threads at work.', lower_bound=1)
   app.run(main)

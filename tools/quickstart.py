@@ -64,7 +64,6 @@ def configurations(out: pathlib.Path) -> dict[str, Callable[[], Any]]:
     config = module.get_config(arg)
     if steps:
       config.total_steps = steps
-      config.optim.warmup_steps = min(config.optim.warmup_steps, max(1, steps // 10))
     return config
   return {
       'autoencoder': lambda: with_steps(autoencoder, f'{common},scale={FLAGS.scale}', FLAGS.autoencoder_steps),
@@ -90,6 +89,8 @@ def main(argv: list[str]) -> None:
   logging.set_verbosity(logging.INFO)
 
   print('loading JAX and TensorFlow ...', flush=True)
+  from data_pipeline import series
+  from experiments import common
   from sgm import train
   from sgm.training import workdir as workdir_lib
   from tools import build_dataset
@@ -99,9 +100,13 @@ def main(argv: list[str]) -> None:
   workdir_lib.enable_compilation_cache()
   stages = Stages(out, ('data', 'autoencoder', 'judge', 'diffusion', 'evaluation', 'report'), FLAGS.install_seconds)
   configs = configurations(out)
+  sizes = {**series.SIZES, 'train': FLAGS.clips} if FLAGS.clips else None
   try:
-    stages.run('data', f'data: {FLAGS.source}', lambda: build_dataset.build(
-        FLAGS.source, out / 'data', directory=FLAGS.dir, preset=FLAGS.preset, seed=FLAGS.seed, limit=FLAGS.clips))
+    clip = common.PRESETS[common.choose('preset', FLAGS.preset, common.PRESETS)]
+    stages.run('data', f'data: {FLAGS.source}', lambda: build_dataset.build(build_dataset.Options(
+        FLAGS.source, str(out / 'data'), seed=FLAGS.seed, clip_seconds=clip['seconds'], sample_rate=clip['sample_rate'],
+        workers=os.cpu_count(), sizes=sizes, directory=FLAGS.dir or None,
+        judge_groups=FLAGS.judge_groups if FLAGS.source == 'recordings' else 'own')))
     stages.run('autoencoder', 'autoencoder: spectrogram -> latent -> spectrogram',
                lambda: train.train(configs['autoencoder'](), str(out / 'autoencoder')))
     stages.run('judge', 'judge: a classifier trained on its own split',
@@ -129,7 +134,8 @@ if __name__ == '__main__':  # flags are defined here only: importing this module
   flags.DEFINE_string('preset', 'tiny', 'geometry: tiny, small or base')
   flags.DEFINE_string('scale', 'mel', 'bands: mel or linear')
   flags.DEFINE_string('level', '', 'bring every clip to this RMS level in dBFS; empty: levels as they are')
-  flags.DEFINE_integer('clips', 0, 'training clips of the data set (0: the builder\'s default)')
+  flags.DEFINE_integer('clips', 0, 'training clips of the built-in birds (0: the builder\'s default)')
+  flags.DEFINE_enum('judge_groups', 'own', ['own', 'train'], 'recordings the judge learns from: its own, or those of training')
   flags.DEFINE_integer('autoencoder_steps', 0, 'training steps (0: the configuration\'s)')
   flags.DEFINE_integer('judge_steps', 0, 'training steps (0: the configuration\'s)')
   flags.DEFINE_integer('ldm_steps', 0, 'training steps (0: the configuration\'s)')

@@ -33,14 +33,14 @@ class Labels:
     path = pathlib.Path(workdir) / LABELS
     partial = path.with_suffix('.tmp')
     partial.write_text(json.dumps({'taxonomy': self.taxonomy.to_json(), 'tokenizer': self.tokenizer.to_json(),
-                                   'profiles': description_lib.profiles_to_json(self.profiles)}))
+                                   'profiles': {' '.join(k): dict(v) for k, v in self.profiles.items()}}))
     partial.rename(path)
 
   @classmethod
   def load(cls, workdir: str | pathlib.Path) -> 'Labels':
     stored = json.loads((pathlib.Path(workdir) / LABELS).read_text())
     return cls(taxonomy_lib.Taxonomy.from_json(stored['taxonomy']), tokenizer_lib.Tokenizer.from_json(stored['tokenizer']),
-               description_lib.profiles_from_json(stored['profiles']))
+               {tuple(k.split()): v for k, v in stored['profiles'].items()})
 
 
 @dataclasses.dataclass(frozen=True)
