@@ -15,7 +15,7 @@ import tensorflow as tf
 from data_pipeline import prompts
 from data_pipeline.registry import Features, Op, register, whole_number
 from data_pipeline.scene import LOUDNESS_RANGE_DB, MIN_LOUDNESS, VOCALISATIONS, Event, Scene
-from data_pipeline.tokenizer import PROMPT_TOKENS
+from data_pipeline.tokenizer import PROMPT_EVENTS, PROMPT_TOKENS
 
 
 def scene_of(features: dict[str, np.ndarray], codes: tuple[str, ...]) -> Scene:
@@ -47,7 +47,7 @@ def _per_species(features: Features, values: tf.Tensor, species: int) -> tf.Tens
 
 
 @register('prompt')
-def prompt(length: int = PROMPT_TOKENS, events: int = 3, *, info) -> Op:
+def prompt(length: int = PROMPT_TOKENS, events: int = PROMPT_EVENTS, *, info) -> Op:
   """Describes the example: 'text' (string) and 'tokens' int32 (length,), 0 = padding. The wording follows the seed.
 
   Only the `events` loudest events are named: a sentence about every syllable of a dense recording would fit no `length`.

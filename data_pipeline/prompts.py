@@ -70,13 +70,18 @@ def render(scene: Scene | Description, rng: np.random.Generator, taxonomy: Taxon
   return text[0].upper() + text[1:]
 
 
+def article_of(name: str) -> str:
+  """'a' or 'an', as a species name wants it."""
+  return 'an' if name[0] in 'AEIOUaeiou' and not name.lower().startswith(('eu', 'uni')) else 'a'
+
+
 def _event(event: DescribedEvent, species: Species, draws: _Draws) -> str:
   """One event in words, without separators."""
   if event.count > 1:
     who = f'{phrases.COUNTS[event.count - 1]} {plural(species.common)}'
   else:
     name = species.scientific if species.scientific and draws.uniform() < SCIENTIFIC else species.common
-    article = 'an' if name[0] in 'AEIOUaeiou' and not name.lower().startswith(('eu', 'uni')) else 'a'
+    article = article_of(name)
     who = f'{draws.pick((article, article, article, "one"))} {name}'
   one, many, noun, _ = phrases.VERB[event.vocalisation]
   timing = draws.pick(phrases.TIMING[event.timing][0]) if event.timing else ''

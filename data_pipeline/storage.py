@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import mmap
 import os
 import struct
 from typing import Mapping
@@ -61,21 +60,20 @@ class Records:
       raise ValueError(f'{info.directory}: no split {split!r}; known: {", ".join(info.splits)}')
     builder = tfds.builder_from_directory(os.path.join(info.directory, info.path))
     self.features = builder.info.features
-    self._maps, self._spans = [], []  # spans: (file, start, length)
+    self._files, self._spans = [], []  # spans: (file, start, length)
     for path in builder.info.splits[split].filepaths:
-      with open(path, 'rb') as f:
-        if os.fstat(f.fileno()).st_size == 0:
-          continue  # an empty shard cannot be mapped
-        data = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)
-      # A tfrecord: uint64 length, its crc32 (4 bytes), the data, its crc32 (4 bytes).
-      at = 0
-      while at < len(data):
-        length = struct.unpack_from('<Q', data, at)[0] if at + 8 <= len(data) else 0
-        if not length or at + 16 + length > len(data):
+      f = open(path, 'rb')
+      # A tfrecord: uint64 length, its crc32 (4 bytes), the data, its crc32 (4 bytes). Read, not mapped: the pages of a
+      # mapped data set would count as memory of this process.
+      at, size = 0, os.fstat(f.fileno()).st_size
+      while at < size:
+        head = os.pread(f.fileno(), 8, at)
+        length = struct.unpack('<Q', head)[0] if len(head) == 8 else 0
+        if not length or at + 16 + length > size:
           raise ValueError(f'{path} is truncated at byte {at}: build the data set anew')
-        self._spans.append((len(self._maps), at + 12, length))
+        self._spans.append((len(self._files), at + 12, length))
         at += 16 + length
-      self._maps.append(data)
+      self._files.append(f)  # open as long as this object lives
     if len(self) != info.splits[split]:
       raise ValueError(f'{info.directory}: split {split} has {len(self)} records, dataset.json says {info.splits[split]}')
 
@@ -84,7 +82,7 @@ class Records:
 
   def __getitem__(self, index: int) -> bytes:
     file, start, length = self._spans[index]
-    return self._maps[file][start:start + length]
+    return os.pread(self._files[file].fileno(), length, start)
 
 
 def profiles(info: DataInfo, split: str) -> dict[str, dict[str, list[float]]]:

@@ -13,6 +13,7 @@ from data_pipeline.taxonomy import Taxonomy
 PAD, UNKNOWN, FIRST = 0, 1, 2
 # Holds a rendered prompt of three events whose names have four words or fewer.
 PROMPT_TOKENS = 48
+PROMPT_EVENTS = 3
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,10 +9,11 @@ from experiments import common
 def get_config(arg=''):
   arg = common.parse_arg(arg, preset='base', data='', split='judge', scale='mel', level='')
   c = common.base(arg.preset, arg.scale, arg.level)
-  c.total_steps = 1500
+  c.total_steps = 1200
+  c.batch_size = 32
   c.optim.learning_rate = 2e-3
   c.optim.weight_decay = 1e-3
-  c.model = dict(name='classifier', dims=2, width=32, mults=(1, 2, 3), time_patch=2, patch=4, dropout=0.2)
+  c.model = dict(name='classifier', dims=2, width=32, mults=(1, 2, 2), time_patch=4, patch=8, dropout=0.2)
   c.task = dict(name='classification', frame_weight=1.0, time_mask=0.1, band_mask=0.1, shift=0.1)
   c.clip.frame_targets = c.clip.frames // c.model.time_patch
   c.data = dict(

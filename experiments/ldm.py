@@ -27,13 +27,13 @@ def get_config(arg=''):
     patch = c.codec.patch
   c.clip.latent_frames = c.clip.frames // patch
   c.model = dict(
-      name='unet', dims=2, width=64, mults=(1, 2), blocks=1, heads=4, text_width=64, text_layers=2)
+      name='unet', dims=2, width=32, mults=(1, 2), blocks=1, attention=(False, True), heads=4, text_width=48, text_layers=2)
   c.data = dict(
-      dir=common.need_data(arg.data), split='train', cache=4,
+      dir=common.need_data(arg.data), split='train', cache=2,
       ops=(*c.clip.prepare, 'random_crop({clip.samples})', 'gain(db=(-6, 3))', 'prompt',
            'roll({clip.latent_frames})', 'keep("audio", "tokens", "roll")'))
   c.evals.loss = dict(name='loss', split='val', every='10%', limit=256, batch_size=64)
   if arg.judge:
     c.evals.label_fidelity = dict(
-        name='label_fidelity', split='single', every='25%', limit=96, batch_size=32, judge=arg.judge, condition='both', seed=0)
+        name='label_fidelity', split='single', every='25%', limit=96, batch_size=32, judge=arg.judge, condition='both', repeats=1, seed=0)
   return c

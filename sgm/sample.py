@@ -23,6 +23,7 @@ from data_pipeline import description as description_lib
 from data_pipeline import prompts as prompts_lib
 from data_pipeline import scene as scene_lib
 from data_pipeline import taxonomy as taxonomy_lib
+from data_pipeline.tokenizer import PROMPT_EVENTS
 from data_pipeline.tokenizer import PROMPT_TOKENS
 from sgm import render
 from sgm.evaluation import judge as judge_lib
@@ -56,11 +57,17 @@ def plan(run: restore.Run, prompts: Sequence[str], num: int, seed: int) -> list[
   return requests
 
 
+def _told(scene: scene_lib.Scene) -> scene_lib.Scene:
+  """The scene with its loudest events only, as many as a prompt of the training data names."""
+  loudest = sorted(scene.events, key=lambda e: -e.level_db)[:PROMPT_EVENTS]
+  return dataclasses.replace(scene, events=tuple(e for e in scene.events if e in loudest))
+
+
 def condition_of(run: restore.Run, requests: Sequence[Request], kind: str) -> dict[str, np.ndarray]:
   """The condition rows of requests; the text is worded anew from the scene, in the grammar the model was trained on."""
   taxonomy, frames = run.labels.taxonomy, run.config.clip.latent_frames
-  # The whole scene in words, with what the prompt left unsaid, as in training.
-  texts = [prompts_lib.render(r.scene, np.random.default_rng([r.index]), taxonomy) for r in requests]
+  # The scene in words, with what the prompt left unsaid, and no more than its loudest events: as in training.
+  texts = [prompts_lib.render(_told(r.scene), np.random.default_rng([r.index]), taxonomy) for r in requests]
   condition = {
       'tokens': np.stack([run.labels.tokenizer.encode(t, PROMPT_TOKENS) for t in texts]),
       'roll': np.stack([scene_lib.label_roll(r.scene, taxonomy.codes, frames) for r in requests]),
@@ -104,6 +111,7 @@ def main(argv: list[str]) -> None:
   f = flags.FLAGS
   if bool(f.prompt) == bool(f.prompts):
     sys.exit('sgm.sample: give either --prompt "..." or --prompts FILE (one prompt a line)')
+  workdir_lib.quiet_libraries()
   workdir_lib.enable_compilation_cache()
   try:
     out = workdir_lib.check_writable(f.out)

@@ -19,7 +19,6 @@ from typing import Any, Callable, Iterator, Mapping
 
 from absl import app
 from absl import flags
-from absl import logging
 import jax
 import ml_collections
 from ml_collections import config_flags
@@ -220,13 +219,12 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> dict[str, Any]:
 
 def main(argv: list[str]) -> None:
   del argv
-  # Orbax tells each of its steps at level INFO; its warnings stay.
-  logging.get_absl_handler().addFilter(lambda record: record.levelname != 'INFO' or '/orbax/' not in record.pathname)
+  workdir_lib.quiet_libraries()
   sharding.initialize_hosts()
   workdir_lib.enable_compilation_cache()
   try:
     last = train(flags.FLAGS.config, flags.FLAGS.workdir)
-  except (workdir_lib.WorkdirError, Interrupted, FloatingPointError) as error:
+  except (ValueError, OSError, Interrupted, FloatingPointError) as error:
     sys.exit(f'sgm.train: {error}')
   print('  '.join(f'{name} {value:.6g}' for name, value in sorted(last.items()) if value is not None))
 

@@ -17,7 +17,7 @@ flags.FLAGS.mark_as_parsed()
 def real_data() -> pathlib.Path:
   """Folder of real recordings with its manifest.csv: SGM_REAL_DATA, or ../shared/data beside the project."""
   default = pathlib.Path(__file__).resolve().parents[2] / 'shared' / 'data'
-  folder = pathlib.Path(os.environ.get('SGM_REAL_DATA', default))
+  folder = pathlib.Path(os.environ.get('SGM_REAL_DATA', default)).resolve()
   if not (folder / 'manifest.csv').exists():
     pytest.skip(f'no real recordings: {folder}/manifest.csv does not exist (set SGM_REAL_DATA)')
   return folder

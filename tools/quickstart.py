@@ -21,7 +21,6 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 from absl import app
 from absl import flags
-from absl import logging
 
 FLAGS = flags.FLAGS
 NEED_GIB = 3
@@ -86,7 +85,6 @@ def main(argv: list[str]) -> None:
     sys.exit(f'quickstart: needs {NEED_GIB} GiB of free disk at {out}, found {free:.1f}')
   if FLAGS.source == 'recordings' and not FLAGS.dir:
     sys.exit('quickstart: --source recordings needs --dir, the folder of recordings')
-  logging.set_verbosity(logging.INFO)
 
   print('loading JAX and TensorFlow ...', flush=True)
   from data_pipeline import series
@@ -94,9 +92,11 @@ def main(argv: list[str]) -> None:
   from sgm import train
   from sgm.training import workdir as workdir_lib
   from tools import build_dataset
-  from tools import quickstart_evaluation as evaluation
+  from tools import quickstart_evaluation
+  from tools import quickstart_summary
   from tools import report
 
+  workdir_lib.quiet_libraries()
   workdir_lib.enable_compilation_cache()
   stages = Stages(out, ('data', 'autoencoder', 'judge', 'diffusion', 'evaluation', 'report'), FLAGS.install_seconds)
   configs = configurations(out)
@@ -114,8 +114,8 @@ def main(argv: list[str]) -> None:
     stages.run('diffusion', 'latent diffusion: text and label roll -> latent',
                lambda: train.train(configs['ldm'](), str(out / 'ldm')))
     results = stages.run('evaluation', 'evaluation: what the judge hears, what the detector finds',
-                         lambda: evaluation.evaluate(out, limit=FLAGS.limit, seed=FLAGS.seed))
-    summary = evaluation.summarise(out, results, stages.seconds, peak_gib())
+                         lambda: quickstart_evaluation.evaluate(out, limit=FLAGS.limit, seed=FLAGS.seed))
+    summary = quickstart_summary.summarise(out, results, stages.seconds, peak_gib())
     stages.run('report', 'report', lambda: report.build(out))
   except (ValueError, OSError, train.Interrupted, FloatingPointError) as error:
     sys.exit(f'quickstart: {error}')
@@ -139,7 +139,7 @@ if __name__ == '__main__':  # flags are defined here only: importing this module
   flags.DEFINE_integer('autoencoder_steps', 0, 'training steps (0: the configuration\'s)')
   flags.DEFINE_integer('judge_steps', 0, 'training steps (0: the configuration\'s)')
   flags.DEFINE_integer('ldm_steps', 0, 'training steps (0: the configuration\'s)')
-  flags.DEFINE_integer('limit', 480, 'clips per evaluation')
+  flags.DEFINE_integer('limit', 240, 'clips per evaluation')
   flags.DEFINE_integer('seed', 0, 'of data and evaluation')
   flags.DEFINE_integer('install_seconds', 0, 'set by quickstart.sh, for the summary')
   app.run(main)

@@ -1,16 +1,17 @@
-"""The figures and pictures of a finished chain: evaluators run by hand, their results put into summary.json and gallery.json."""
+"""The figures and pictures of a finished chain: evaluators run by hand, their results put into evaluation/ and gallery.json."""
 
 from __future__ import annotations
 
 import functools
 import json
+import math
 import pathlib
 from typing import Any
 
-import jax
 import numpy as np
 
 from data_pipeline import pipeline
+from data_pipeline import prompts as prompts_lib
 from data_pipeline import species as species_lib
 from sgm import render
 from sgm import sample
@@ -22,8 +23,6 @@ from sgm.evaluation import label_fidelity
 from sgm.evaluation import metrics
 from sgm.evaluation import reconstruction
 from sgm.tasks import restore
-from sgm.training import clock
-from sgm.training import metrics as metrics_file
 from tools import quickstart_cost
 
 PICTURES = 6
@@ -39,28 +38,30 @@ def _context(workdir: pathlib.Path) -> tuple[restore.Run, evaluator_lib.Context]
 
 def example_prompts(labels: restore.Labels) -> list[str]:
   """One prompt for each of eight species at most, in the grammar's words, and one of two birds."""
-  names = [s.common for s in labels.taxonomy.species]
-  forms = ('Forest environment, a {} singing at the start, lightly noisy environment', 'a {} calling in the middle, near a river',
-           'Quiet environment, a {} singing loudly towards the end', 'wind, a {} singing throughout')
+  names = [f'{prompts_lib.article_of(s.common)} {s.common}' for s in labels.taxonomy.species]
+  forms = ('Forest environment, {} singing at the start, lightly noisy environment', '{} calling in the middle, near a river',
+           'Quiet environment, {} singing loudly towards the end', 'wind, {} singing throughout')
   prompts = [forms[i % len(forms)].format(name) for i, name in enumerate(names[:7])]
   if len(names) > 1:
-    prompts.append(f'Forest environment, a {names[0]} singing lightly at the start, near a river, a {names[-1]} calling towards the end')
+    prompts.append(f'Forest environment, {names[0]} singing lightly at the start, near a river, {names[-1]} calling towards the end')
   return prompts
 
 
 def evaluate(out: pathlib.Path, *, limit: int, seed: int) -> dict[str, Any]:
   """Runs reconstruction, label fidelity (three conditions), detection and the cost comparison; writes samples and gallery.
 
-  Each part's small results are kept in OUT/evaluation/<part>.json and are not computed again.
+  Each part's small results are kept in OUT/evaluation/<part>.json, and computed again only for other models or arguments.
   """
   folder = out / 'evaluation'
   folder.mkdir(exist_ok=True)
   splits = pipeline.open_dataset(str(out / 'data')).splits
   single = 'single' if 'single' in splits else 'test'
   mixtures = 'pairs' if 'pairs' in splits else 'test'
+  key = {'limit': limit, 'seed': seed, **{name: restore.fingerprint(out / name) for name in ('autoencoder', 'judge', 'ldm')}}
+  clips = {'both': limit, 'text': limit // 2, 'roll': limit // 2}  # the ablations need no interval as narrow
   parts = {
       'reconstruction': lambda: _reconstruction(out, limit),
-      **{f'generation_{kind}': functools.partial(_generation, out, single, limit, kind, seed) for kind in label_fidelity.CONDITIONS},
+      **{f'generation_{kind}': functools.partial(_generation, out, single, clips[kind], kind, seed) for kind in label_fidelity.CONDITIONS},
       'detection': lambda: _detection(out, mixtures, limit, seed),
       'samples': lambda: _samples(out, seed),
       'cost': lambda: quickstart_cost.compare(out),
@@ -68,10 +69,10 @@ def evaluate(out: pathlib.Path, *, limit: int, seed: int) -> dict[str, Any]:
   results = {}
   for name, part in parts.items():
     path = folder / f'{name}.json'
-    if not path.exists():
-      result = part()
+    if not path.exists() or json.loads(path.read_text())['key'] != key:
+      result = {'key': key, **part()}
       partial = path.with_suffix('.tmp')
-      partial.write_text(json.dumps(result, indent=1))
+      partial.write_text(json.dumps(result, indent=1, allow_nan=False))
       partial.rename(path)
     results[name] = json.loads(path.read_text())
     print(f'    {name} done', flush=True)
@@ -80,8 +81,17 @@ def evaluate(out: pathlib.Path, *, limit: int, seed: int) -> dict[str, Any]:
   return results
 
 
+def _number(x: float) -> float | None:
+  """A finite number as JSON holds it, else None: a class without clips has no figure."""
+  return float(x) if math.isfinite(x) else None
+
+
+def _interval(ci95: tuple[float, float]) -> list[float] | None:
+  return [float(x) for x in ci95] if all(map(math.isfinite, ci95)) else None
+
+
 def _estimate(e: bootstrap.Estimate) -> dict[str, Any]:
-  return {'value': float(e.value), 'ci95': [float(x) for x in e.ci95], 'n': int(e.n)}
+  return {'value': _number(e.value), 'ci95': _interval(e.ci95), 'n': int(e.n)}
 
 
 def _mean(values: np.ndarray) -> dict[str, Any]:
@@ -89,7 +99,7 @@ def _mean(values: np.ndarray) -> dict[str, Any]:
 
 
 def _macro(m: metrics.Macro) -> dict[str, Any]:
-  return {'value': float(m.value), 'ci95': [float(x) for x in m.ci95], 'n': int(m.n), 'per_class': [float(x) for x in m.per_class]}
+  return {'value': _number(m.value), 'ci95': _interval(m.ci95), 'n': int(m.n), 'per_class': [_number(x) for x in m.per_class]}
 
 
 def _grid(run: restore.Run) -> render.Grid:
@@ -127,19 +137,20 @@ def _reconstruction(out: pathlib.Path, limit: int) -> dict[str, Any]:
 
 def _generation(out: pathlib.Path, split: str, limit: int, kind: str, seed: int) -> dict[str, Any]:
   run, context = _context(out / 'ldm')
+  scenes = pipeline.open_dataset(run.config.data.dir).splits[split]
   e = label_fidelity.LabelFidelity(context, split=split, every=1, limit=limit, batch_size=32, judge=str(out / 'judge'),
-                                   condition=kind, seed=seed)
+                                   condition=kind, repeats=max(1, limit // scenes), seed=seed)
   sums = e.run(run.params, run.frozen)
   d = e.details
   taxonomy = run.labels.taxonomy
   hit = d['choice'] == d['species']
   result = {
-      'top1': _estimate(metrics.top1_accuracy(np.eye(len(taxonomy) + 1)[d['choice']], d['species'])),
+      'top1': _estimate(metrics.top1_accuracy(np.eye(len(taxonomy) + 1)[d['choice']], d['species'], groups=d['scene'])),
       'top1_real': _mean(d['real_choice'] == d['species']),
-      'onset_error_s_median': _estimate(metrics.median(d['error'])),
-      'onset_error_s_shuffled': _estimate(metrics.median(d['error_shuffled'])),
-      'onset_error_s_real': _estimate(metrics.median(d['real_error'])),
-      'within_class_diversity': {'value': sums['diversity'][0], 'n': len(hit)},
+      'onset_error_s_median': _estimate(metrics.median(d['error'], groups=d['scene'])),
+      'onset_error_s_shuffled': _estimate(metrics.median(d['error_shuffled'], groups=d['scene'])),
+      'onset_error_s_real': _estimate(metrics.median(d['real_error'], groups=d['scene'])),
+      'within_class_diversity': {'value': _number(sums['diversity'][0]), 'n': len(hit)},
       'per_species': {s.common: float(hit[d['species'] == i].mean()) for i, s in enumerate(taxonomy.species) if (d['species'] == i).any()},
       'chance': 1.0 / len(taxonomy),
   }
@@ -177,7 +188,7 @@ def _detection(out: pathlib.Path, split: str, limit: int, seed: int) -> dict[str
     found = detection.predicted_masks(d['maps'][i, there], shape, float(d['fraction']))
     names = [taxonomy.species[k].common for k in there]
     kinds = [('detector', dict(zip(names, found)))]
-    if d['masks'][i].any():
+    if 'masks' in d and d['masks'][i].any():
       kinds.insert(0, ('true', dict(zip(names, d['masks'][i, there]))))
     for kind, masks in kinds:
       title = {'true': 'true mask, from the stems', 'detector': 'mask of the denoising gain'}[kind]
@@ -204,79 +215,3 @@ def _samples(out: pathlib.Path, seed: int) -> dict[str, Any]:
     gallery.append({'section': 'generated', 'title': request.prompt, 'caption': f'the judge: {verdict}',
                     'audio': f'{where}/audio.wav', 'image': f'{where}/spectrogram.png'})
   return {'example_prompt': requests[0].prompt, 'gallery': gallery}
-
-
-def summarise(out: pathlib.Path, results: dict[str, Any], seconds: dict[str, float], peak_gib: float) -> dict[str, Any]:
-  """summary.json of a chain; returns its content."""
-  r, both, text, found = (results[k] for k in ('reconstruction', 'generation_both', 'generation_text', 'detection'))
-  roll = results['generation_roll']
-  record = json.loads((out / 'ldm' / 'config.json').read_text())
-  last = metrics_file.last_metrics(out / 'ldm')
-  value = lambda d, key: d[key]['value'] if key in d else None
-  rows = []
-
-  def row(group, metric, source, key, chance=None, target=None, met=None, note=''):
-    if key in source:
-      e = source[key]
-      rows.append({'group': group, 'metric': metric, 'value': e['value'], 'ci95': e.get('ci95'), 'n': e.get('n'),
-                   'chance': chance, 'target': target, 'note': note, **({} if met is None else {'met': bool(met)})})
-
-  direct, roundtrip = value(r, 'judge_top1_direct'), value(r, 'judge_top1_roundtrip')
-  row('autoencoder', 'judge top-1, clips as they are', r, 'judge_top1_direct')
-  row('autoencoder', 'judge top-1, through Griffin-Lim', r, 'judge_top1_rendered')
-  row('autoencoder', 'judge top-1, round trip', r, 'judge_top1_roundtrip', target='within 0.03 of direct', met=direct - roundtrip <= 0.03)
-  row('autoencoder', 'log-spectral distance, dB', r, 'log_spectral_distance_db')
-  row('autoencoder', 'distortion, nats per cell', r, 'distortion')
-  row('autoencoder', 'rate, nats per cell', r, 'rate')
-  chance = both['chance']
-  row('generation', 'label fidelity, text and roll', both, 'top1', chance, '>= 0.85', value(both, 'top1') >= 0.85)
-  row('generation', 'label fidelity, confusable pairs', both, 'top1_confusable', chance)
-  row('generation', 'label fidelity, text only', text, 'top1', chance)
-  row('generation', 'label fidelity, roll only', roll, 'top1', chance)
-  row('generation', 'judge top-1, real clips', both, 'top1_real', chance)
-  row('generation', 'onset error, s (median)', both, 'onset_error_s_median', value(both, 'onset_error_s_shuffled'), '< 0.25',
-      value(both, 'onset_error_s_median') < 0.25, 'chance: onsets of other clips')
-  row('generation', 'onset error, s, text only', text, 'onset_error_s_median', value(text, 'onset_error_s_shuffled'))
-  row('generation', 'onset error, s, real clips', both, 'onset_error_s_real')
-  row('generation', 'within-class diversity (1 = real)', both, 'within_class_diversity')
-  row('detector', 'presence AUROC, macro', found, 'presence_auroc', 0.5, '>= 0.95', value(found, 'presence_auroc') >= 0.95)
-  row('detector', 'presence AUROC, band energy', found, 'presence_auroc_band_energy', 0.5)
-  row('detector', 'presence AUROC, confusable', found, 'presence_auroc_confusable', 0.5)
-  row('detector', 'presence AUROC, confusable, band energy', found, 'presence_auroc_band_energy_confusable', 0.5)
-  row('detector', 'presence AUROC, shuffled labels', found, 'presence_auroc_shuffled', 0.5)
-  row('detector', 'top-1', found, 'top1', found['top1_chance'])
-  if 'mask_iou' in found:
-    row('detector', 'mask IoU', found, 'mask_iou', None, '>= 0.45', value(found, 'mask_iou') >= 0.45)
-    row('detector', 'mask IoU, band energy', found, 'mask_iou_band_energy')
-
-  summary = {
-      'wall_seconds': {**{k: round(v, 1) for k, v in seconds.items()}, 'total': round(sum(seconds.values()), 1)},
-      'peak_memory_gib': round(peak_gib, 2),
-      'autoencoder': {
-          'judge_top1_direct': direct, 'judge_top1_rendered': value(r, 'judge_top1_rendered'), 'judge_top1_roundtrip': roundtrip,
-          'log_spectral_distance_db': value(r, 'log_spectral_distance_db'), 'distortion_nats_per_cell': value(r, 'distortion'),
-          'rate_nats_per_cell': value(r, 'rate')},
-      'generation': {
-          'label_fidelity_top1': value(both, 'top1'), 'chance': chance, 'n': both['top1']['n'], 'ci95': both['top1']['ci95'],
-          'text_only_top1': value(text, 'top1'), 'roll_only_top1': value(roll, 'top1'),
-          'confusable_top1': value(both, 'top1_confusable'),
-          **{key: value(both, key) for key in ('within_class_diversity', 'onset_error_s_median', 'onset_error_s_shuffled',
-                                               'onset_error_s_real')}},
-      'detector': {
-          **{f'{key}_macro' if key == 'presence_auroc' else key: value(found, key) for key in (
-              'presence_auroc', 'presence_auroc_band_energy', 'presence_auroc_confusable', 'presence_auroc_band_energy_confusable',
-              'presence_auroc_shuffled', 'top1')},
-          'mask_iou_mean': value(found, 'mask_iou'), 'mask_iou_band_energy': value(found, 'mask_iou_band_energy')},
-      'throughput': {
-          'train_examples_per_s': last['train/examples_per_s'], 'train_gflops': last['train/gflops'],
-          'matmul_gflops': clock.matmul_gflops()},
-      'latent_against_pixel': results['cost']['rows'],
-      'parameters': results['cost']['parameters'],
-      'example_prompt': results['samples']['example_prompt'],
-      'config_fingerprint': record['config_fingerprint'], 'seed': record['seed'], 'versions': record['versions'],
-      'table': rows,
-  }
-  partial = out / 'summary.json.tmp'
-  partial.write_text(json.dumps(summary, indent=1))
-  partial.rename(out / 'summary.json')
-  return summary

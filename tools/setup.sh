@@ -13,6 +13,7 @@ setup_environment() {
     done
   fi
   [ -n "$python" ] || fail "needs Python 3.11 or 3.12, found $(python3 --version 2>/dev/null || echo none); install it or set PYTHON"
+  command -v "$python" >/dev/null || fail "PYTHON=$python: no such program"
   "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || fail "needs Python 3.11 or 3.12, $python is $("$python" --version)"
   want="$("$python" -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$root/requirements.lock")"
   stamp="$root/.venv/.sgm-lock"

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from data_pipeline import prompts
 from data_pipeline.tokenizer import PROMPT_TOKENS
 from sgm.audio import masks as masks_lib
 from sgm.diffusion import diffedit
@@ -18,12 +19,14 @@ from sgm.evaluation import metrics
 
 MAX_EVENTS = 4
 FRACTIONS = np.linspace(0.05, 0.7, 14)  # candidates for the mask's threshold, as a fraction of the map's maximum
+UNCHOSEN_FRACTION = 0.3  # where no true masks are there to choose by
 
 
 def species_queries(labels: Any, frames: int) -> dict[str, np.ndarray]:
-  """One text condition per species, 'a <species>', the roll unknown: leaves (S, ...)."""
+  """One text condition per species, 'a <species> singing', the roll unknown: leaves (S, ...)."""
   taxonomy = labels.taxonomy
-  tokens = np.stack([labels.tokenizer.encode(f'a {s.common} singing', PROMPT_TOKENS) for s in taxonomy.species])
+  texts = [f'{prompts.article_of(s.common)} {s.common} singing' for s in taxonomy.species]
+  tokens = np.stack([labels.tokenizer.encode(text, PROMPT_TOKENS) for text in texts])
   n = len(taxonomy)
   return {'tokens': tokens, 'roll': np.zeros((n, frames, n), np.float32), 'has_roll': np.zeros(n, np.float32)}
 
@@ -63,7 +66,8 @@ class Detection:
 
   Metrics: presence_auroc (macro; chance 0.5), top1 (the highest score is one of the birds), mask_iou (mean over the birds
   present, with the threshold chosen on `threshold_split`), and the same of the baselines: presence_auroc_band_energy,
-  mask_iou_band_energy; presence_auroc_shuffled (scores against other clips' labels). `details` has the arrays.
+  mask_iou_band_energy; presence_auroc_shuffled (scores against other clips' labels). `details` has the arrays. Splits that
+  store no stems (recordings) have no true masks: the mask metrics, and 'masks', 'iou*' of `details`, are then absent.
   """
 
   context: evaluator_lib.Context
@@ -84,23 +88,25 @@ class Detection:
     self._settings = Settings(tuple(self.ts), self.noises, self.top)
     self._queries = species_queries(self.context.labels, self.context.config.clip.latent_frames)
     self._detect = jax.jit(lambda p, f, s, k: detect(self.context.task, p, f, s, k, self._queries, self._settings))
-    self._read: dict[str, dict[str, np.ndarray]] = {}
+    self._read: dict[tuple[str, int, bool], dict[str, np.ndarray]] = {}
     self.details: dict[str, np.ndarray] = {}
 
   def clips(self, split: str, limit: int, stems: bool) -> dict[str, np.ndarray]:
-    """'audio', 'spectrogram' (N, T, F), 'presence' (N, S), and with stems 'masks' (N, S, T, F): read once."""
-    if split not in self._read:
+    """'audio', 'spectrogram' (N, T, F), 'presence' (N, S), and with stems, where they are stored, 'masks' (N, S, T, F): read once."""
+    if (split, limit, stems) not in self._read:
       frontend = self.context.task.frontend
       classes = len(self.context.labels.taxonomy)
       names = ('audio', 'label') + (('event_species', 'stems') if stems else ())
       ops = ('label', f'pad_events({MAX_EVENTS})', f'keep({", ".join(map(repr, names))})')
       rows: dict[str, list[np.ndarray]] = {}
       compute = jax.jit(frontend)
+      unknown = False
       for batch in self.context.clips(split, ops, self.batch_size, limit):
         keep = batch.pop('mask') > 0
         out = {'audio': batch['audio'], 'spectrogram': np.asarray(compute(batch['audio']))[..., 0],
                'presence': batch['label'][:, :-1]}
         if stems:
+          unknown |= bool(np.isnan(batch['stems']).any())  # NaN: a stem that is not stored
           events = np.asarray(masks_lib.audible_masks(batch['stems'], batch['audio'], frontend, self.floor_db))
           out['masks'] = np.zeros((len(keep), classes, *events.shape[2:]), bool)
           for e in range(MAX_EVENTS):
@@ -108,8 +114,10 @@ class Detection:
               out['masks'][b, batch['event_species'][b, e]] |= events[b, e]
         for name, value in out.items():
           rows.setdefault(name, []).append(value[keep])
-      self._read[split] = {name: np.concatenate(column) for name, column in rows.items()}
-    return self._read[split]
+      if unknown:
+        del rows['masks']
+      self._read[split, limit, stems] = {name: np.concatenate(column) for name, column in rows.items()}
+    return self._read[split, limit, stems]
 
   def scores(self, params: Any, frozen: Any, clips: dict[str, np.ndarray], seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Presence scores (N, S) and maps (N, S, T', F') of clips."""
@@ -128,36 +136,38 @@ class Detection:
     held = self.clips(self.threshold_split, self.limit, stems=True)
     test = self.clips(self.split, self.limit, stems=True)
     scores, maps = self.scores(params, frozen, test, self.seed)
-    _, held_maps = self.scores(params, frozen, held, self.seed + 1)
+    presence = test['presence']
+    band_scores = band_energy.BandEnergyRegression().fit(train['spectrogram'], train['presence']).scores(test['spectrogram'])
+    shuffled = presence[np.random.default_rng(self.seed).permutation(len(presence))]
+    top1 = presence[np.arange(len(scores)), scores.argmax(1)]
+    self.details = {'scores': scores, 'maps': maps, 'presence': presence, 'band_scores': band_scores, 'shuffled': shuffled,
+                    'top1': top1, 'fraction': np.float32(UNCHOSEN_FRACTION),
+                    'spectrogram': test['spectrogram'], 'audio': test['audio']}
+    sums = {
+        'presence_auroc': (metrics.macro_auroc(scores, presence).value, 1.0),
+        'presence_auroc_band_energy': (metrics.macro_auroc(band_scores, presence).value, 1.0),
+        'presence_auroc_shuffled': (metrics.macro_auroc(scores, shuffled).value, 1.0),
+        'top1': evaluator_lib.mean_of(top1),
+    }
+    if 'masks' in test and 'masks' in held:
+      self._run_masks(params, frozen, test, held)
+      sums |= {'mask_iou': evaluator_lib.mean_of(self.details['iou']),
+               'mask_iou_band_energy': evaluator_lib.mean_of(self.details['band_iou'])}
+    return sums
 
+  def _run_masks(self, params: Any, frozen: Any, test: dict[str, np.ndarray], held: dict[str, np.ndarray]) -> None:
+    """Adds the masks' part of `details`; threshold and baseline are chosen on `held`."""
     shape = test['spectrogram'].shape[1:]
+    _, held_maps = self.scores(params, frozen, held, self.seed + 1)
     held_iou = [np.nanmean(self._ious(held, held_maps, shape, fraction)[2]) for fraction in FRACTIONS]
     fraction = float(FRACTIONS[int(np.argmax(held_iou))])
-    clip, species, iou = self._ious(test, maps, shape, fraction)
-
-    regression = band_energy.BandEnergyRegression().fit(train['spectrogram'], train['presence'])
-    band_scores = regression.scores(test['spectrogram'])
+    clip, species, iou = self._ious(test, self.details['maps'], shape, fraction)
     held_clip, held_species = np.nonzero(held['masks'].any((2, 3)))
     band_masks = band_energy.BandEnergyMask().fit(
         held['spectrogram'][held_clip], held['masks'][held_clip, held_species], held_species, held['masks'].shape[1])
     band_iou = metrics.mask_iou(band_masks.predict(test['spectrogram'][clip], species), test['masks'][clip, species])
-
-    presence = test['presence']
-    shuffled = presence[np.random.default_rng(self.seed).permutation(len(presence))]
-    best = scores.argmax(1)
-    self.details = {
-        'scores': scores, 'maps': maps, 'presence': presence, 'band_scores': band_scores, 'shuffled': shuffled,
-        'top1': presence[np.arange(len(best)), best], 'iou': iou, 'band_iou': band_iou, 'iou_clip': clip, 'iou_species': species,
-        'fraction': np.float32(fraction), 'spectrogram': test['spectrogram'], 'masks': test['masks'], 'audio': test['audio'],
-    }
-    return {
-        'presence_auroc': (metrics.macro_auroc(scores, presence).value, 1.0),
-        'presence_auroc_band_energy': (metrics.macro_auroc(band_scores, presence).value, 1.0),
-        'presence_auroc_shuffled': (metrics.macro_auroc(scores, shuffled).value, 1.0),
-        'top1': evaluator_lib.mean_of(self.details['top1']),
-        'mask_iou': evaluator_lib.mean_of(iou),
-        'mask_iou_band_energy': evaluator_lib.mean_of(band_iou),
-    }
+    self.details |= {'masks': test['masks'], 'fraction': np.float32(fraction), 'iou': iou, 'band_iou': band_iou,
+                     'iou_clip': clip, 'iou_species': species}
 
   def _ious(self, clips: dict[str, np.ndarray], maps: np.ndarray, shape: tuple[int, int], fraction: float):
     """Clip and species index and IoU of every audible bird, (M,) each, at one threshold."""

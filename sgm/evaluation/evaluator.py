@@ -54,7 +54,7 @@ def build(config: Any, task: Any, labels: Any, batches: Batches) -> dict[str, Ev
   from sgm.evaluation import label_fidelity
   from sgm.evaluation import reconstruction
   from sgm.evaluation import validation
-  from sgm.tasks.build import named
+  from sgm.tasks.factory import named
 
   known = {
       'loss': validation.Loss, 'accuracy': validation.Accuracy, 'reconstruction': reconstruction.Reconstruction,

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from data_pipeline import registry
@@ -15,7 +16,10 @@ from sgm.evaluation import metrics
 
 @dataclasses.dataclass
 class Loss:
-  """Means of the task's per-example terms (`Task.eval`) over a split, with the run's own data ops."""
+  """Means of the task's per-example terms (`Task.eval`) over a split, with the run's own data ops.
+
+  Clip i draws its noise from (0, i): the figures do not depend on the batch size, and are comparable between steps.
+  """
 
   context: evaluator_lib.Context
   split: str
@@ -24,7 +28,12 @@ class Loss:
   batch_size: int
 
   def __post_init__(self):
-    self._eval = jax.jit(self.context.task.eval)
+    self._eval = jax.jit(jax.vmap(self._terms, (None, None, 0, 0)))
+
+  def _terms(self, params: Any, frozen: Any, key: jax.Array, clip: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """The scalars of one clip."""
+    out = self.context.task.eval(params, frozen, key, {name: value[None] for name, value in clip.items()})
+    return {name: value[0] for name, value in out.items() if value.ndim == 1}
 
   def run(self, params: Any, frozen: Any) -> dict[str, tuple[float, float]]:
     ops = registry.resolve(self.context.config.data.ops, self.context.config)
@@ -32,11 +41,11 @@ class Loss:
     batches = self.context.batches(self.split, ops, self.batch_size, limit=self.limit)
     for i, batch in enumerate(batches):
       mask = batch.pop('mask')
-      out = self._eval(params, frozen, jax.random.fold_in(jax.random.key(0), i), batch)
-      for name, value in out.items():
-        if value.ndim == 1:
-          total, count = sums.get(name, (0.0, 0.0))
-          sums[name] = (total + float((np.asarray(value) * mask).sum()), count + float(mask.sum()))
+      rows = jnp.arange(i * self.batch_size, (i + 1) * self.batch_size)
+      keys = jax.vmap(lambda row: jax.random.fold_in(jax.random.key(0), row))(rows)
+      for name, value in self._eval(params, frozen, keys, batch).items():
+        total, count = sums.get(name, (0.0, 0.0))
+        sums[name] = (total + float((np.asarray(value) * mask).sum()), count + float(mask.sum()))
     return sums
 
 

@@ -27,6 +27,8 @@ class UNet(nn.Module):
 
   Returns:
     (B, *grid, C).
+
+  `attention` says at which levels blocks attend to the text, and to themselves: on long grids its cost outgrows its use.
   """
 
   vocabulary: int
@@ -34,6 +36,7 @@ class UNet(nn.Module):
   width: int = 64
   mults: tuple[int, ...] = (1, 2)
   blocks: int = 1
+  attention: tuple[bool, ...] = (False, True)
   heads: int = 4
   text_width: int = 64
   text_layers: int = 2
@@ -42,6 +45,8 @@ class UNet(nn.Module):
   def __call__(self, z: jax.Array, t: jax.Array, tokens: jax.Array, roll: jax.Array, has_roll: jax.Array) -> jax.Array:
     if z.ndim != self.dims + 2:
       raise ValueError(f'UNet(dims={self.dims}) expects (B, {self.dims} grid axes, C), got shape {z.shape}')
+    if len(self.attention) != len(self.mults):
+      raise ValueError(f'UNet.attention has {len(self.attention)} levels, mults {len(self.mults)}: expected as many')
     if roll.shape[1] != z.shape[1]:
       raise ValueError(f'roll has {roll.shape[1]} frames, the latent {z.shape[1]}: shapes {roll.shape} and {z.shape}')
     context, mask = text.TextEncoder(self.vocabulary, self.text_width, self.text_layers, name='text')(tokens)
@@ -59,16 +64,15 @@ class UNet(nn.Module):
     x = layers.PositionBias(name='position')(x)
 
     skips = [x]
-    deepest = len(self.mults) - 1
     for level, mult in enumerate(self.mults):
       if level:
         x = layers.Conv(self.width * mult, strides=_strides(x.shape[1:-1]), name=f'down_{level}')(x)
         skips.append(x)
       for i in range(self.blocks):
         x = layers.ResBlock(self.width * mult, name=f'down_{level}_{i}')(x, e)
-        x = layers.Attention(self.heads, name=f'down_{level}_{i}_text')(x, context, mask)
-        if level == deepest:
+        if self.attention[level]:
           x = layers.Attention(self.heads, name=f'down_{level}_{i}_self')(x)
+          x = layers.Attention(self.heads, name=f'down_{level}_{i}_text')(x, context, mask)
         skips.append(x)
 
     x = layers.ResBlock(self.width * self.mults[-1], name='middle_0')(x, e)
@@ -79,7 +83,7 @@ class UNet(nn.Module):
       for i in range(self.blocks + 1):
         x = jnp.concatenate([x, skips.pop()], axis=-1)
         x = layers.ResBlock(self.width * self.mults[level], name=f'up_{level}_{i}')(x, e)
-        if level == deepest:
+        if self.attention[level]:
           x = layers.Attention(self.heads, name=f'up_{level}_{i}_text')(x, context, mask)
       if level:
         grid = skips[-1].shape[1:-1]

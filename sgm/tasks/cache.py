@@ -39,7 +39,8 @@ def build(task: task_lib.Cached, frozen: Any, passes: int, batches: Callable[[in
   final = pathlib.Path(directory) / key
   if not (final / 'done').exists():
     partial = pathlib.Path(directory) / f'{key}.tmp'
-    shutil.rmtree(partial, ignore_errors=True)
+    for leftover in (partial, final):
+      shutil.rmtree(leftover, ignore_errors=True)
     partial.mkdir(parents=True)
     encode = jax.jit(task.precompute)
     maps: dict[str, np.ndarray] = {}
@@ -47,14 +48,17 @@ def build(task: task_lib.Cached, frozen: Any, passes: int, batches: Callable[[in
       row = 0
       for step, batch in enumerate(batches(k)):
         keep = batch['mask'] > 0
+        count = int(keep.sum())
+        if row + count > size:
+          raise RuntimeError(f'cache pass {k}: more than the {size} clips expected')
         arrays = {name: v for name, v in batch.items() if name != 'mask'}
         out = jax.device_get(encode(frozen, jax.random.fold_in(jax.random.fold_in(rng, k), step), arrays))
         for name, value in out.items():
           if name not in maps:
             maps[name] = np.lib.format.open_memmap(
                 partial / f'{name}.npy', mode='w+', dtype=value.dtype, shape=(size, passes, *value.shape[1:]))
-          maps[name][row:row + keep.sum(), k] = value[keep]
-        row += int(keep.sum())
+          maps[name][row:row + count, k] = value[keep]
+        row += count
       if row != size:
         raise RuntimeError(f'cache pass {k}: {row} clips read, {size} expected')
       logging.info('cache: pass %d of %d, %d clips', k + 1, passes, size)

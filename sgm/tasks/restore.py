@@ -12,7 +12,7 @@ import ml_collections
 from data_pipeline import description as description_lib
 from data_pipeline import taxonomy as taxonomy_lib
 from data_pipeline import tokenizer as tokenizer_lib
-from sgm.tasks import build as build_lib
+from sgm.tasks import factory
 from sgm.training import checkpoint
 
 LABELS = 'labels.json'
@@ -55,6 +55,11 @@ class Run:
   fingerprint: str  # of its configuration
 
 
+def fingerprint(workdir: str | pathlib.Path) -> str:
+  """Of a run's configuration, as its config.json states it."""
+  return json.loads((pathlib.Path(workdir) / 'config.json').read_text())['config_fingerprint']
+
+
 def load(workdir: str | pathlib.Path, *, expect: str | None = None) -> Run:
   """Restores the newest checkpoint of a work directory.
 
@@ -70,5 +75,5 @@ def load(workdir: str | pathlib.Path, *, expect: str | None = None) -> Run:
   if expect and config.task.name != expect:
     raise ValueError(f'{workdir}: holds a run of task {config.task.name!r}, expected {expect!r}')
   labels = Labels.load(workdir)
-  return Run(config, build_lib.build(config, labels), checkpoint.restore_params(workdir),
+  return Run(config, factory.build(config, labels), checkpoint.restore_params(workdir),
              checkpoint.restore_frozen(workdir) or {}, labels, record['config_fingerprint'])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import logging
 import os
 import pathlib
 import platform
@@ -12,6 +13,7 @@ import subprocess
 import tempfile
 from typing import Any, Mapping
 
+from absl import logging as absl_logging
 import jax
 
 FREE_TO_CHANGE = ('log_every', 'checkpoint.keep')  # do not touch the result, may differ when a run continues
@@ -136,7 +138,12 @@ def read(directory: str | pathlib.Path) -> dict[str, Any]:
 
 
 def steps(every: int | str, total_steps: int) -> int:
-  """'10%' of the training, or a number of steps -> number of steps, 1 or more. ValueError for anything else."""
+  """'10%' of the training, or a number of steps -> number of steps, 1 or more. ValueError for anything else.
+
+  '1000' is 1000 too: overriding a field that holds '10%' from the command line gives text.
+  """
+  if isinstance(every, str) and every.isdecimal():
+    every = int(every)
   if isinstance(every, str) and every.endswith('%'):
     try:
       percent = float(every[:-1])
@@ -158,3 +165,10 @@ def enable_compilation_cache() -> None:
   """Keeps compiled programs between processes, under $JAX_COMPILATION_CACHE_DIR or ~/.cache/sgm/jax. For entry points."""
   directory = os.environ.get('JAX_COMPILATION_CACHE_DIR') or str(pathlib.Path.home() / '.cache' / 'sgm' / 'jax')
   jax.config.update('jax_compilation_cache_dir', directory)
+
+
+def quiet_libraries() -> None:
+  """Keeps what orbax and tfds tell of their own steps off the terminal; their errors, and all of ours, stay. For entry points."""
+  def ours_or_grave(record) -> bool:
+    return record.levelno >= logging.ERROR or not any(f'/{name}/' in record.pathname for name in ('orbax', 'tensorflow_datasets'))
+  absl_logging.get_absl_handler().addFilter(ours_or_grave)

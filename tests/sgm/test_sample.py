@@ -1,38 +1,31 @@
-"""Sampling from a work directory, as a user calls it: from a model of one training step, since only the plumbing is tested."""
+"""Sampling from a work directory, as a user calls it: of two training steps, since only the plumbing is tested."""
 
-import dataclasses
 import json
 
-import jax
-import jax.numpy as jnp
-import ml_collections
 import numpy as np
 import pytest
 import soundfile
 
 from data_pipeline import description as description_lib
 from data_pipeline import prompts
-from data_pipeline import taxonomy as taxonomy_lib
-from data_pipeline import tokenizer as tokenizer_lib
 from data_pipeline.formats import raven
-from experiments import ldm
 from sgm import sample
-from sgm import tasks
+from sgm.evaluation import judge as judge_lib
 from sgm.tasks import restore
+from tests.sgm import small
+
+
+@pytest.fixture(autouse=True, scope='module')
+def quick():
+  with small.unoptimised(), pytest.MonkeyPatch.context() as patch:
+    patch.setattr(judge_lib, 'BATCH', 4)
+    patch.setattr(sample, 'BATCH', 4)
+    yield
 
 
 @pytest.fixture(scope='module')
-def run():
-  """An untrained one-level denoiser in pixel space: the smallest model that samples."""
-  labels = restore.Labels(taxonomy_lib.PROCEDURAL, tokenizer_lib.from_grammar(taxonomy_lib.PROCEDURAL), {})
-  config = ldm.get_config('preset=tiny,data=d,autoencoder=none')
-  config.model.update(width=8, mults=(1,), heads=1, text_width=8, text_layers=1)
-  config.task.sampler.steps = 2
-  task = tasks.build(config, labels)
-  batch = {'spectrogram': jnp.zeros((1, 128, 64, 1)), 'tokens': jnp.zeros((1, 48), jnp.int32), 'roll': jnp.zeros((1, 128, 12))}
-  with jax.disable_jit(False):
-    params = jax.jit(task.init)(jax.random.key(0), batch)
-  return restore.Run(config, task, params, {'autoencoder': {}, 'mean': np.zeros(1), 'std': np.ones(1)}, labels, 'f' * 8)
+def run(ldm_workdir):
+  return restore.load(ldm_workdir)
 
 
 def test_a_plan_fits_its_prompt_and_follows_the_seed(run):
@@ -76,3 +69,14 @@ def test_conditions_are_withheld(run):
   assert not sample.condition_of(run, requests, 'text')['has_roll'].any()
   assert not sample.condition_of(run, requests, 'roll')['tokens'].any()
   assert sample.condition_of(run, requests, 'both')['roll'].any()
+
+
+def test_a_crowded_scene_is_told_by_its_loudest_events(run):
+  names = [s.common for s in run.labels.taxonomy.species[:5]]
+  prompt = 'Forest environment, ' + ', '.join(f'a {n} singing {how} at the start' for n, how in zip(names, ['lightly'] * 2 + ['loudly'] * 3))
+  [request] = sample.plan(run, [prompt], 1, 0)
+  condition = sample.condition_of(run, [request], 'both')
+  assert (condition['roll'][0].max(0) > 0).sum() == 5  # the roll holds them all
+  words = {run.labels.tokenizer.words[i - 2] for i in condition['tokens'][0] if i}
+  told = [name for name in names if set(name.lower().split()) <= words]
+  assert told == names[2:]

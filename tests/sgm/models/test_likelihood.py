@@ -9,7 +9,7 @@ from sgm.models import likelihood
 
 
 @settings(max_examples=50, deadline=None)
-@given(location=st.floats(-0.5, 1.5), log_scale=st.floats(-6, 0), levels=st.integers(2, 65))
+@given(location=st.floats(-0.5, 1.5), log_scale=st.floats(-6, 0), levels=st.sampled_from([2, 17, 64]))
 def test_probabilities_sum_to_one(location, log_scale, levels):
   s = jnp.arange(levels) / (levels - 1)
   nll = likelihood.discretised_logistic_nll(s, jnp.float32(location), jnp.float32(log_scale), levels)

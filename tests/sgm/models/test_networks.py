@@ -12,6 +12,13 @@ from sgm.models import text
 from sgm.models import unet
 
 
+def filled(model, *args):
+  """Parameters of a network, every one of them a small random number: to compile its own initialisation takes far longer."""
+  rng = np.random.default_rng(0)
+  shapes = jax.eval_shape(model.init, jax.random.key(1), *args)['params']
+  return jax.tree.map(lambda x: rng.normal(0, 0.1, x.shape).astype(np.float32), shapes)
+
+
 def one_step(loss, params):
   """Loss before and after one step of gradient descent, jitted as a training is."""
   optimizer = optax.adam(1e-3)
@@ -30,7 +37,7 @@ def test_autoencoder(dims):
   s = jax.random.uniform(jax.random.key(0), (2, *grid, 1))
   model = autoencoder.Autoencoder(dims=dims, patch=4, width=16, blocks=1, latent_channels=4)
   latent = (2, *(n // 4 for n in grid), 4)
-  params = jax.jit(model.init)(jax.random.key(1), s, jnp.zeros(latent))['params']
+  params = filled(model, s, jnp.zeros(latent))
   location, log_scale, mean, logvar = jax.eval_shape(lambda p: model.apply({'params': p}, s, jnp.zeros(latent)), params)
   assert location.shape == log_scale.shape == s.shape
   assert mean.shape == logvar.shape == latent
@@ -42,9 +49,10 @@ def test_autoencoder(dims):
 def test_unet(dims):
   grid = (8, 4, 2)[:dims]
   z = jax.random.normal(jax.random.key(0), (2, *grid, 4))
-  model = unet.UNet(vocabulary=20, dims=dims, width=16, mults=(1, 2), heads=2, text_width=16, text_layers=1)
+  levels = dict(mults=(1, 2), attention=(False, True)) if dims == 2 else dict(mults=(1,), attention=(True,))
+  model = unet.UNet(vocabulary=20, dims=dims, width=16, **levels, heads=2, text_width=16, text_layers=1)
   rest = (jnp.array([0.2, 0.8]), jnp.ones((2, 6), jnp.int32), jnp.ones((2, 8, 3)), jnp.ones(2))
-  params = jax.jit(model.init)(jax.random.key(1), z, *rest)['params']
+  params = filled(model, z, *rest)
   assert jax.eval_shape(lambda p: model.apply({'params': p}, z, *rest), params).shape == z.shape
   before, after = one_step(lambda p: jnp.mean((model.apply({'params': p}, z, *rest) - z) ** 2), params)
   assert after < before
@@ -54,7 +62,7 @@ def test_unet(dims):
 def test_classifier(dims):
   s = jax.random.uniform(jax.random.key(0), (2, *(16, 8, 8)[:dims], 1))
   model = classifier.Classifier(classes=3, dims=dims, width=8, mults=(1, 2), dropout=0.0)
-  params = jax.jit(model.init)(jax.random.key(1), s)['params']
+  params = filled(model, s)
   clip, frame = jax.eval_shape(lambda p: model.apply({'params': p}, s), params)
   assert clip.shape == (2, 4) and frame.shape == (2, 8, 3)
   label = jnp.eye(4)[:2]
@@ -63,20 +71,17 @@ def test_classifier(dims):
   assert after < before
 
 
-def _unet_and_inputs():
-  model = unet.UNet(vocabulary=20, width=16, mults=(1,), heads=2, text_width=16, text_layers=1)
+@pytest.fixture(scope='module')
+def unet_and_inputs():
+  model = unet.UNet(vocabulary=20, width=16, mults=(1,), attention=(True,), heads=2, text_width=16, text_layers=1)
   z = jax.random.normal(jax.random.key(0), (1, 8, 4, 4))
   args = [z, jnp.array([0.5]), jnp.array([[3, 4, 0]]), jnp.ones((1, 8, 3)), jnp.ones(1)]
-  params = jax.jit(model.init)(jax.random.key(1), *args)['params']
-  # The output starts at zero: give every weight a value, so that an influence shows.
-  leaves, tree = jax.tree.flatten(params)
-  keys = jax.random.split(jax.random.key(2), len(leaves))
-  params = jax.tree.unflatten(tree, [x + 0.05 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves)])
+  params = filled(model, *args)
   return jax.jit(lambda *a: model.apply({'params': params}, *a)), args
 
 
-def test_unet_listens_to_every_condition():
-  apply, args = _unet_and_inputs()
+def test_unet_listens_to_every_condition(unet_and_inputs):
+  apply, args = unet_and_inputs
   base = np.asarray(apply(*args))
   changed = {'t': (1, jnp.array([0.9])), 'tokens': (2, jnp.array([[3, 5, 0]])), 'roll': (3, jnp.zeros((1, 8, 3))), 'has': (4, jnp.zeros(1))}
   for name, (i, value) in changed.items():
@@ -85,8 +90,8 @@ def test_unet_listens_to_every_condition():
     assert np.abs(np.asarray(apply(*other)) - base).max() > 1e-4, name
 
 
-def test_an_unknown_roll_is_not_an_empty_one():
-  apply, args = _unet_and_inputs()
+def test_an_unknown_roll_is_not_an_empty_one(unet_and_inputs):
+  apply, args = unet_and_inputs
   empty = apply(args[0], args[1], args[2], jnp.zeros((1, 8, 3)), jnp.ones(1))
   unknown = [np.asarray(apply(args[0], args[1], args[2], roll, jnp.zeros(1))) for roll in (jnp.zeros((1, 8, 3)), jnp.ones((1, 8, 3)))]
   np.testing.assert_allclose(*unknown, atol=1e-6)
@@ -96,10 +101,10 @@ def test_an_unknown_roll_is_not_an_empty_one():
 def test_padding_of_a_prompt_has_no_influence():
   model = text.TextEncoder(vocabulary=9, width=16, layers=1, heads=2)
   tokens = jnp.array([[4, 5, 0, 0]])
-  params = jax.jit(model.init)(jax.random.key(0), tokens)['params']
+  params = filled(model, tokens)
   out, mask = model.apply({'params': params}, tokens)
   np.testing.assert_array_equal(mask, [[True, True, True, False, False]])
-  params['embed']['embedding'] = params['embed']['embedding'].at[0].add(5.0)
+  params['embed']['embedding'][0] += 5.0  # PAD's
   other, _ = model.apply({'params': params}, tokens)
   np.testing.assert_allclose(out[:, :3], other[:, :3], atol=1e-5)
 

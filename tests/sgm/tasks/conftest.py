@@ -18,8 +18,15 @@ from sgm import tasks
 from sgm.training import optim
 from sgm.training import sharding
 from sgm.training import step as step_lib
+from tests.sgm import small
 
 BATCH = 8
+
+
+@pytest.fixture(autouse=True, scope='module')
+def unoptimised():
+  with small.unoptimised():
+    yield
 
 
 class Info:
@@ -40,14 +47,15 @@ def batch():
       'audio': np.stack([c.audio for c in clips]),
       'tokens': np.stack([Info.tokenizer.encode(prompts.render(c.scene, rng, Info.taxonomy), 48) for c in clips]),
       'roll': np.stack([scene_lib.label_roll(c.scene, codes, 16) for c in clips]),
-      'activity': np.stack([scene_lib.activity(c.scene, codes, 64) for c in clips]),
+      'activity': np.stack([scene_lib.activity(c.scene, codes, 32) for c in clips]),
       'label': labels,
   }
 
 
 @pytest.fixture(scope='session')
 def fit(batch):
-  """fit(config, task, frozen, steps) -> (first loss terms, last loss terms, params): trains on the one batch."""
+  """fit(config, task, frozen, steps) -> (loss terms of each step, params): trains on the one batch."""
+  @small.unoptimised()
   def run(config, task, frozen, steps):
     optimizer, _ = optim.build(steps, **{**config.optim.to_dict(), 'warmup_steps': 5, 'schedule': 'constant'})
     mesh = sharding.make_mesh(1, 1, jax.devices()[:1])
@@ -69,7 +77,7 @@ def autoencoder_run(batch, fit):
   """(config, task, history, params) of an autoencoder that overfits the batch."""
   config = autoencoder.get_config('preset=tiny,data=d')
   task = tasks.build(config, Info)
-  return config, task, *fit(config, task, {}, 60)
+  return config, task, *fit(config, task, {}, 200)
 
 
 @pytest.fixture(scope='session')

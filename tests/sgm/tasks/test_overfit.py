@@ -17,7 +17,8 @@ def test_autoencoder(autoencoder_run, batch):
   assert mean(history, 'distortion', slice(-5, None)) < mean(history, 'distortion', slice(0, 3)) - 2.0
   out = jax.jit(task.eval)(params, {}, jax.random.key(0), {'audio': batch['audio']})
   s, r = (np.asarray(out[k]) for k in ('spectrogram', 'reconstruction'))
-  assert np.abs(s - r).mean() < 0.5 * np.abs(s - s.mean((1, 2), keepdims=True)).mean()
+  bird = s > s.mean(1, keepdims=True) + 0.2  # the cells that the loss is about
+  assert np.abs(s - r)[bird].mean() < 0.35 * np.abs(s - s.mean(1, keepdims=True))[bird].mean()
   np.testing.assert_allclose(out['nats'], out['distortion'] + out['rate'], rtol=1e-6)
 
 

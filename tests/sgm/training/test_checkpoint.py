@@ -7,7 +7,6 @@ import pytest
 from sgm.training import checkpoint
 from sgm.training import sharding
 from tests.sgm.training import test_step
-from tests.sgm.training import toy
 
 
 def leaves(state):
