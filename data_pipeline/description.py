@@ -111,6 +111,22 @@ def project(scene: Scene) -> Description:
   return Description(events, scene.environment, scene.noise, scene.near)
 
 
+def leave_unsaid(description: Description, rng: np.random.Generator) -> Description:
+  """A random part of a description: people do not say everything, and a detector asks for one bird only.
+
+  Each event but one, and of those kept the vocalisation and the timing, and each of environment, noise and near is left out
+  with probability 1/2.
+  """
+  keep = lambda value: value if rng.random() < 0.5 else ''
+  events = description.events
+  if events:
+    chosen = rng.random(len(events)) < 0.5
+    chosen[int(rng.integers(len(events)))] = True
+    events = tuple(dataclasses.replace(e, vocalisation=keep(e.vocalisation), timing=keep(e.timing))
+                   for e, there in zip(events, chosen) if there)
+  return Description(events, keep(description.environment), keep(description.noise), keep(description.near))
+
+
 def realise(description: Description, rng: np.random.Generator, duration: float, taxonomy: Taxonomy,
             profiles: Profiles | None = None) -> Scene:
   """Draws a scene that the description fits, and with it all that the description leaves unsaid.

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import prompts
+from data_pipeline import description, prompts
 from data_pipeline.registry import Features, Op, register, whole_number
 from data_pipeline.scene import LOUDNESS_RANGE_DB, MIN_LOUDNESS, VOCALISATIONS, Event, Scene
 from data_pipeline.tokenizer import PROMPT_EVENTS, PROMPT_TOKENS
@@ -47,11 +47,14 @@ def _per_species(features: Features, values: tf.Tensor, species: int) -> tf.Tens
 
 
 @register('prompt')
-def prompt(length: int = PROMPT_TOKENS, events: int = PROMPT_EVENTS, *, info) -> Op:
+def prompt(length: int = PROMPT_TOKENS, events: int = PROMPT_EVENTS, partial: float = 0.0, *, info) -> Op:
   """Describes the example: 'text' (string) and 'tokens' int32 (length,), 0 = padding. The wording follows the seed.
 
-  Only the `events` loudest events are named: a sentence about every syllable of a dense recording would fit no `length`.
+  Only the `events` loudest events are named: a sentence about every syllable of a dense recording would fit no `length`. With
+  probability `partial` a random part is left unsaid (`description.leave_unsaid`).
   """
+  if not 0 <= partial <= 1:
+    raise ValueError(f'prompt: partial={partial}: expected a probability')
   whole_number('prompt', 'length', length)
   whole_number('prompt', 'events', events)
   codes = info.taxonomy.codes
@@ -63,7 +66,10 @@ def prompt(length: int = PROMPT_TOKENS, events: int = PROMPT_EVENTS, *, info) ->
     loudest = sorted(scene.events, key=lambda e: -e.level_db)[:events]
     scene = dataclasses.replace(scene, events=tuple(e for e in scene.events if e in loudest))
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([int(s) & 0xffffffff for s in seed])))
-    text = prompts.render(scene, rng, info.taxonomy)
+    said = description.project(scene)
+    if rng.random() < partial:
+      said = description.leave_unsaid(said, rng)
+    text = prompts.render(said, rng, info.taxonomy)
     return text.encode(), info.tokenizer.encode(text, length).astype(np.int32)
 
   def op(features: Features, seed: tf.Tensor) -> Features:

@@ -10,7 +10,7 @@ from experiments import common
 def get_config(arg=''):
   arg = common.parse_arg(arg, preset='base', data='', scale='mel', level='')
   c = common.base(arg.preset, arg.scale, arg.level)
-  c.total_steps = 2500
+  c.total_steps = 1500
   c.batch_size = 32
   c.optim.learning_rate = 2e-3
   c.data = dict(

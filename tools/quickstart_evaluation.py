@@ -27,7 +27,7 @@ from tools import quickstart_cost
 
 PICTURES = 6
 SAMPLES_PER_PROMPT = 2
-DETECTOR = dict(ts=(0.75, 0.85, 0.9), noises=6, top=16)
+DETECTOR = dict(ts=(0.8, 0.85, 0.9), noises=4, top=16)
 
 
 def _context(workdir: pathlib.Path) -> tuple[restore.Run, evaluator_lib.Context]:
@@ -174,18 +174,19 @@ def _detection(out: pathlib.Path, split: str, limit: int, seed: int) -> dict[str
       'presence_auroc_shuffled': _macro(metrics.macro_auroc(d['scores'], d['shuffled'], interval=True)),
       'top1': _mean(d['top1']), 'top1_chance': float(d['presence'].mean()),
   }
-  pairs = [p for p in species_lib.CONFUSABLE if set(p) <= set(taxonomy.codes)]
+  pairs = [tuple(map(taxonomy.index, p)) for p in species_lib.CONFUSABLE if set(p) <= set(taxonomy.codes)]
   if pairs:
-    columns = [taxonomy.index(code) for pair in pairs for code in pair]
-    for name, scores in (('presence_auroc_confusable', d['scores']), ('presence_auroc_band_energy_confusable', d['band_scores'])):
-      result[name] = _macro(metrics.macro_auroc(scores[:, columns], d['presence'][:, columns], interval=True))
+    for name, scores in (('pair_auroc', d['scores']), ('pair_auroc_band_energy', d['band_scores'])):
+      pooled = detection.pair_auroc(scores, d['presence'], pairs)
+      result[name] = {'value': pooled['value'], 'n': len(pooled['first']), 'ci95': _interval(metrics.macro_auroc(
+          pooled['difference'][:, None], pooled['first'][:, None], interval=True).ci95)}
   if 'iou' in d:
     result['mask_iou'], result['mask_iou_band_energy'] = _mean(d['iou']), _mean(d['band_iou'])
   gallery = []
   for i in range(min(PICTURES, len(d['audio']))):
     there = np.flatnonzero(d['presence'][i])
-    shape = d['spectrogram'].shape[1:]
-    found = detection.predicted_masks(d['maps'][i, there], shape, float(d['fraction']))
+    sound = np.repeat(d['spectrogram'][i:i + 1], len(there), 0)
+    found = detection.predicted_masks(d['maps'][i, there], sound, tuple(d['thresholds']))
     names = [taxonomy.species[k].common for k in there]
     kinds = [('detector', dict(zip(names, found)))]
     if 'masks' in d and d['masks'][i].any():

@@ -52,8 +52,8 @@ def summarise(out: pathlib.Path, results: dict[str, Any], seconds: dict[str, flo
   row('generation', 'within-class diversity (1 = real)', both, 'within_class_diversity')
   row('detector', 'presence AUROC, macro', found, 'presence_auroc', 0.5, '>= 0.95')
   row('detector', 'presence AUROC, band energy', found, 'presence_auroc_band_energy', 0.5)
-  row('detector', 'presence AUROC, confusable', found, 'presence_auroc_confusable', 0.5)
-  row('detector', 'presence AUROC, confusable, band energy', found, 'presence_auroc_band_energy_confusable', 0.5)
+  row('detector', 'which of a confusable pair, AUROC', found, 'pair_auroc', 0.5)
+  row('detector', 'which of a confusable pair, band energy', found, 'pair_auroc_band_energy', 0.5)
   row('detector', 'presence AUROC, shuffled labels', found, 'presence_auroc_shuffled', 0.5)
   row('detector', 'top-1', found, 'top1', found['top1_chance'])
   row('detector', 'mask IoU', found, 'mask_iou', None, '>= 0.45')
@@ -74,7 +74,7 @@ def summarise(out: pathlib.Path, results: dict[str, Any], seconds: dict[str, flo
                                                'onset_error_s_real')}},
       'detector': {
           **{f'{key}_macro' if key == 'presence_auroc' else key: value(found, key) for key in (
-              'presence_auroc', 'presence_auroc_band_energy', 'presence_auroc_confusable', 'presence_auroc_band_energy_confusable',
+              'presence_auroc', 'presence_auroc_band_energy', 'pair_auroc', 'pair_auroc_band_energy',
               'presence_auroc_shuffled', 'top1')},
           'mask_iou_mean': value(found, 'mask_iou'), 'mask_iou_band_energy': value(found, 'mask_iou_band_energy')},
       'throughput': {

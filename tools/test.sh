@@ -7,4 +7,4 @@ setup_environment "$root"
 cd "$root"
 marks=(-m 'not slow')
 if [ "${1:-}" = --slow ]; then marks=(); shift; fi
-exec .venv/bin/python -m pytest "${marks[@]}" "$@"
+exec .venv/bin/python -m pytest -p tests.session "${marks[@]}" "$@"

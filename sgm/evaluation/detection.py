@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any, Sequence
 
 import jax
@@ -18,14 +19,16 @@ from sgm.evaluation import evaluator as evaluator_lib
 from sgm.evaluation import metrics
 
 MAX_EVENTS = 4
-FRACTIONS = np.linspace(0.05, 0.7, 14)  # candidates for the mask's threshold, as a fraction of the map's maximum
-UNCHOSEN_FRACTION = 0.3  # where no true masks are there to choose by
+# Candidates for a mask's two thresholds: gain as a fraction of the map's maximum, and S above its band's median over time.
+FRACTIONS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+CONTRASTS = (0.04, 0.06, 0.08, 0.1, 0.12, 0.15)
+UNCHOSEN = (0.1, 0.08)  # where no true masks are there to choose by
 
 
 def species_queries(labels: Any, frames: int) -> dict[str, np.ndarray]:
-  """One text condition per species, 'a <species> singing', the roll unknown: leaves (S, ...)."""
+  """One text condition per species, 'a <species> can be heard', the roll unknown: leaves (S, ...)."""
   taxonomy = labels.taxonomy
-  texts = [f'{prompts.article_of(s.common)} {s.common} singing' for s in taxonomy.species]
+  texts = [f'{prompts.article_of(s.common)} {s.common} can be heard' for s in taxonomy.species]
   tokens = np.stack([labels.tokenizer.encode(text, PROMPT_TOKENS) for text in texts])
   n = len(taxonomy)
   return {'tokens': tokens, 'roll': np.zeros((n, frames, n), np.float32), 'has_roll': np.zeros(n, np.float32)}
@@ -141,7 +144,7 @@ class Detection:
     shuffled = presence[np.random.default_rng(self.seed).permutation(len(presence))]
     top1 = presence[np.arange(len(scores)), scores.argmax(1)]
     self.details = {'scores': scores, 'maps': maps, 'presence': presence, 'band_scores': band_scores, 'shuffled': shuffled,
-                    'top1': top1, 'fraction': np.float32(UNCHOSEN_FRACTION),
+                    'top1': top1, 'thresholds': np.array(UNCHOSEN),
                     'spectrogram': test['spectrogram'], 'audio': test['audio']}
     sums = {
         'presence_auroc': (metrics.macro_auroc(scores, presence).value, 1.0),
@@ -157,26 +160,53 @@ class Detection:
 
   def _run_masks(self, params: Any, frozen: Any, test: dict[str, np.ndarray], held: dict[str, np.ndarray]) -> None:
     """Adds the masks' part of `details`; threshold and baseline are chosen on `held`."""
-    shape = test['spectrogram'].shape[1:]
     _, held_maps = self.scores(params, frozen, held, self.seed + 1)
-    held_iou = [np.nanmean(self._ious(held, held_maps, shape, fraction)[2]) for fraction in FRACTIONS]
-    fraction = float(FRACTIONS[int(np.argmax(held_iou))])
-    clip, species, iou = self._ious(test, self.details['maps'], shape, fraction)
+    thresholds = max(itertools.product(FRACTIONS, CONTRASTS), key=lambda pair: np.nanmean(_ious(held, held_maps, pair)[2]))
+    clip, species, iou = _ious(test, self.details['maps'], thresholds)
     held_clip, held_species = np.nonzero(held['masks'].any((2, 3)))
     band_masks = band_energy.BandEnergyMask().fit(
         held['spectrogram'][held_clip], held['masks'][held_clip, held_species], held_species, held['masks'].shape[1])
     band_iou = metrics.mask_iou(band_masks.predict(test['spectrogram'][clip], species), test['masks'][clip, species])
-    self.details |= {'masks': test['masks'], 'fraction': np.float32(fraction), 'iou': iou, 'band_iou': band_iou,
+    self.details |= {'masks': test['masks'], 'thresholds': np.array(thresholds), 'iou': iou, 'band_iou': band_iou,
                      'iou_clip': clip, 'iou_species': species}
 
-  def _ious(self, clips: dict[str, np.ndarray], maps: np.ndarray, shape: tuple[int, int], fraction: float):
-    """Clip and species index and IoU of every audible bird, (M,) each, at one threshold."""
-    clip, species = np.nonzero(clips['masks'].any((2, 3)))
-    predicted = predicted_masks(maps[clip, species], shape, fraction)
-    return clip, species, metrics.mask_iou(predicted, clips['masks'][clip, species])
+
+def _ious(clips: dict[str, np.ndarray], maps: np.ndarray, thresholds: tuple[float, float]):
+  """Clip and species index and IoU of every audible bird, (M,) each."""
+  clip, species = np.nonzero(clips['masks'].any((2, 3)))
+  predicted = predicted_masks(maps[clip, species], clips['spectrogram'][clip], thresholds)
+  return clip, species, metrics.mask_iou(predicted, clips['masks'][clip, species])
 
 
-def predicted_masks(maps: np.ndarray, shape: tuple[int, int], fraction: float) -> np.ndarray:
-  """Gain maps (M, T', F') -> masks (M, T, F) on the spectrogram's grid."""
-  up = diffedit.upsample_map(jnp.asarray(maps), shape)
-  return np.asarray(diffedit.threshold_map(up, fraction))
+def predicted_masks(maps: np.ndarray, s: np.ndarray, thresholds: tuple[float, float]) -> np.ndarray:
+  """Gain maps (M, T', F') and spectrograms S (M, T, F) -> masks (M, T, F).
+
+  A latent cell is 8 x 8 cells wide, a whistle one: the map says which region, the sound itself which cells of it. A cell is
+  marked where the gain reaches thresholds[0] of its maximum and S stands thresholds[1] above its band's median over time.
+  """
+  fraction, contrast = thresholds
+  up = diffedit.upsample_map(jnp.asarray(maps), s.shape[1:])
+  return np.asarray(diffedit.threshold_map(up, fraction)) & (s - np.median(s, 1, keepdims=True) >= contrast)
+
+
+def pair_auroc(scores: np.ndarray, presence: np.ndarray, pairs: Sequence[tuple[int, int]]) -> dict[str, Any]:
+  """Can two species be told apart? Over clips that hold exactly one of a pair, the AUROC of score_a - score_b for a.
+
+  The macro AUROC over classes hides confusion: most clips that lack a species lack its double too. Chance: 0.5.
+
+  Args:
+    scores, presence: (N, S).
+    pairs: class indices.
+
+  Returns:
+    the differences pooled over pairs as 'difference' (M,), 'first' (M,) 1 where the first is there, and 'value', the mean
+    AUROC of the pairs that have clips of both kinds (nan when none has).
+  """
+  differences, firsts, values = [], [], []
+  for a, b in pairs:
+    one = presence[:, a] != presence[:, b]
+    difference, first = (scores[:, a] - scores[:, b])[one], presence[one, a]
+    differences.append(difference)
+    firsts.append(first)
+    values.append(metrics.macro_auroc(difference[:, None], first[:, None]).value if one.any() else np.nan)
+  return {'difference': np.concatenate(differences), 'first': np.concatenate(firsts), 'value': float(np.nanmean(values))}

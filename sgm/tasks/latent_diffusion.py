@@ -43,6 +43,7 @@ class LatentDiffusion:
     prediction: what the network returns: 'eps', 'x0' or 'v'.
     schedule: alpha, sigma, logSNR of t.
     drop_text, drop_roll: probabilities with which a condition is withheld in training, independently.
+    drop_both: probability with which both are withheld, on top of that: the reference of guidance and of the detector.
     sampler: defaults of `sample`.
   """
 
@@ -53,6 +54,7 @@ class LatentDiffusion:
   prediction: str
   drop_text: float
   drop_roll: float
+  drop_both: float
   sampler: SamplerConfig
 
   # -- frozen part -------------------------------------------------------------------------------------------------
@@ -94,13 +96,14 @@ class LatentDiffusion:
     return self.model.init(rng, z, jnp.zeros(b), batch['tokens'], batch['roll'], jnp.ones(b))['params']
 
   def loss(self, params, frozen, rng, batch):
-    k_t, k_eps, k_text, k_roll = jax.random.split(rng, 4)
+    k_t, k_eps, k_text, k_roll, k_both = jax.random.split(rng, 5)
     z0 = self._latent(frozen, batch)  # (B, T', F', c)
     b = z0.shape[0]
     # Stratified t (Kingma et al. 2021, appendix I.1): one uniform draw, spread evenly over the batch.
     t = (jax.random.uniform(k_t) + jnp.arange(b) / b) % 1.0
-    has_text = (jax.random.uniform(k_text, (b,)) >= self.drop_text).astype(jnp.int32)
-    has_roll = (jax.random.uniform(k_roll, (b,)) >= self.drop_roll).astype(jnp.float32)
+    some = jax.random.uniform(k_both, (b,)) >= self.drop_both
+    has_text = (some & (jax.random.uniform(k_text, (b,)) >= self.drop_text)).astype(jnp.int32)
+    has_roll = (some & (jax.random.uniform(k_roll, (b,)) >= self.drop_roll)).astype(jnp.float32)
     condition = {'tokens': batch['tokens'] * has_text[:, None], 'roll': batch['roll'], 'has_roll': has_roll}
     error = self._error(params, z0, t, jax.random.normal(k_eps, z0.shape), condition)
     return error.mean(), {'mse': error}
