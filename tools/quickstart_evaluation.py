@@ -58,7 +58,7 @@ def evaluate(out: pathlib.Path, *, limit: int, seed: int) -> dict[str, Any]:
   single = 'single' if 'single' in splits else 'test'
   mixtures = 'pairs' if 'pairs' in splits else 'test'
   key = {'limit': limit, 'seed': seed, **{name: restore.fingerprint(out / name) for name in ('autoencoder', 'judge', 'ldm')}}
-  clips = {'both': limit, 'text': limit // 2, 'roll': limit // 2}  # the ablations need no interval as narrow
+  clips = {'both': limit, 'text': max(1, limit // 2), 'roll': max(1, limit // 2)}  # the ablations need no interval as narrow
   parts = {
       'reconstruction': lambda: _reconstruction(out, limit),
       **{f'generation_{kind}': functools.partial(_generation, out, single, clips[kind], kind, seed) for kind in label_fidelity.CONDITIONS},
@@ -69,7 +69,7 @@ def evaluate(out: pathlib.Path, *, limit: int, seed: int) -> dict[str, Any]:
   results = {}
   for name, part in parts.items():
     path = folder / f'{name}.json'
-    if not path.exists() or json.loads(path.read_text())['key'] != key:
+    if not path.exists() or json.loads(path.read_text()).get('key') != key:
       result = {'key': key, **part()}
       partial = path.with_suffix('.tmp')
       partial.write_text(json.dumps(result, indent=1, allow_nan=False))
