@@ -11,13 +11,14 @@ from experiments import common
 def get_config(arg=''):
   arg = common.parse_arg(arg, preset='base', data='', autoencoder='', scale='mel', level='', judge='')
   c = common.base(arg.preset, arg.scale, arg.level)
-  c.total_steps = 1800
+  c.total_steps = 3600
+  c.batch_size = 32
   c.optim.learning_rate = 1.5e-3
   c.optim.weight_decay = 0.0
   patch = 1
   c.task = dict(
       name='latent_diffusion', autoencoder=arg.autoencoder, prediction='v', schedule=dict(name='cosine', shift=0.0),
-      drop_text=0.1, drop_roll=0.4, drop_both=0.1, sampler=dict(name='dpmpp_2m', steps=16, guidance=1.5))
+      drop_text=0.1, drop_roll=0.4, drop_both=0.1, sampler=dict(name='dpmpp_2m', steps=16, guidance=2.0))
   if arg.autoencoder == 'none':
     c.codec = dict(name='pixel_space', channels=1)
   else:

@@ -219,6 +219,7 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> dict[str, Any]:
 
 def main(argv: list[str]) -> None:
   del argv
+  workdir_lib.keep_heap()
   workdir_lib.quiet_libraries()
   sharding.initialize_hosts()
   workdir_lib.enable_compilation_cache()

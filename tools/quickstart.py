@@ -96,6 +96,7 @@ def main(argv: list[str]) -> None:
   from tools import quickstart_summary
   from tools import report
 
+  workdir_lib.keep_heap()
   workdir_lib.quiet_libraries()
   workdir_lib.enable_compilation_cache()
   stages = Stages(out, ('data', 'autoencoder', 'judge', 'diffusion', 'evaluation', 'report'), FLAGS.install_seconds)

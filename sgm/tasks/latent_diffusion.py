@@ -33,10 +33,10 @@ class SamplerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LatentDiffusion:
-  """Denoising loss |prediction - target|^2 on latents standardised per channel.
+  """Denoising loss |prediction - target|^2 on latents of mean 0 per channel and standard deviation 1 over all.
 
   Batches hold 'latent' (B, T', F', c) or 'spectrogram' or 'audio', and 'tokens' (B, L), 'roll' (B, T', S).
-  `frozen` = {'autoencoder': params, 'mean': (c,), 'std': (c,)}.
+  `frozen` = {'autoencoder': params, 'mean': (c,), 'std': ()}.
 
   Attributes:
     autoencoder: an object with encode(params, s) -> (mean, logvar) and decode(params, z) -> S; `codec.py` has both kinds.
@@ -60,12 +60,15 @@ class LatentDiffusion:
   # -- frozen part -------------------------------------------------------------------------------------------------
 
   def restore_frozen(self, batches):
-    """The autoencoder's weights, and the latents' mean and standard deviation per channel over some training batches."""
+    """The autoencoder's weights, the latents' mean per channel and their one standard deviation over some training batches.
+
+    One scale for all channels: what the autoencoder gave little room, noise mostly, keeps little weight in the loss.
+    """
     params = self.autoencoder.restore()
     encode = jax.jit(lambda b: self.autoencoder.encode(params, task_lib.spectrogram(self.frontend, b))[0])
     latents = np.concatenate([np.asarray(encode(_arrays(b))) for b in itertools.islice(batches, FIT_BATCHES)])
-    axes = tuple(range(latents.ndim - 1))
-    return {'autoencoder': params, 'mean': latents.mean(axes), 'std': latents.std(axes) + 1e-6}
+    mean = latents.mean(tuple(range(latents.ndim - 1)))  # (c,)
+    return {'autoencoder': params, 'mean': mean, 'std': np.sqrt(np.mean((latents - mean) ** 2)) + np.float32(1e-6)}
 
   def encode(self, frozen, s):
     """S (B, T, F, C) -> standardised latent (B, T', F', c), the posterior's mean."""
