@@ -46,38 +46,44 @@ def _per_species(features: Features, values: tf.Tensor, species: int) -> tf.Tens
   return tf.ensure_shape(tf.cast(tf.transpose(tf.maximum(highest, 0.0)), tf.float32), (frames, species))
 
 
-@register('prompt')
-def prompt(length: int = PROMPT_TOKENS, events: int = PROMPT_EVENTS, partial: float = 0.0, *, info) -> Op:
-  """Describes the example: 'text' (string) and 'tokens' int32 (length,), 0 = padding. The wording follows the seed.
-
-  Only the `events` loudest events are named: a sentence about every syllable of a dense recording would fit no `length`. With
-  probability `partial` a random part is left unsaid (`description.leave_unsaid`).
-  """
-  if not 0 <= partial <= 1:
-    raise ValueError(f'prompt: partial={partial}: expected a probability')
-  whole_number('prompt', 'length', length)
-  whole_number('prompt', 'events', events)
+def _prompt_op(name: str, key: str, length: int, events: int, info, describe) -> Op:
+  """The op behind `prompt` and `partial_prompt`: `describe(scene, rng) -> Description`; adds `key` and `key`_text."""
+  whole_number(name, 'length', length)
+  whole_number(name, 'events', events)
   codes = info.taxonomy.codes
   names = ('species', 'vocalisation', 'onset', 'offset', 'low_hz', 'high_hz', 'level_db', 'azimuth', 'environment',
            'noise', 'near', 'audio', 'sample_rate')
 
-  def describe(seed: np.ndarray, *values: np.ndarray) -> tuple[bytes, np.ndarray]:
+  def say(seed: np.ndarray, *values: np.ndarray) -> tuple[bytes, np.ndarray]:
     scene = scene_of(dict(zip(names, values)), codes)
     loudest = sorted(scene.events, key=lambda e: -e.level_db)[:events]
     scene = dataclasses.replace(scene, events=tuple(e for e in scene.events if e in loudest))
     rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([int(s) & 0xffffffff for s in seed])))
-    said = description.project(scene)
-    if rng.random() < partial:
-      said = description.leave_unsaid(said, rng)
-    text = prompts.render(said, rng, info.taxonomy)
+    text = prompts.render(describe(scene, rng), rng, info.taxonomy)
     return text.encode(), info.tokenizer.encode(text, length).astype(np.int32)
 
   def op(features: Features, seed: tf.Tensor) -> Features:
-    text, tokens = tf.numpy_function(describe, (seed, *(features[n] for n in names)), (tf.string, tf.int32))
+    text, tokens = tf.numpy_function(say, (seed, *(features[n] for n in names)), (tf.string, tf.int32))
     text.set_shape(())
     tokens.set_shape((length,))
-    return {**features, 'text': text, 'tokens': tokens}
+    return {**features, key.replace('tokens', 'text'): text, key: tokens}
   return op
+
+
+@register('prompt')
+def prompt(length: int = PROMPT_TOKENS, events: int = PROMPT_EVENTS, *, info) -> Op:
+  """Describes the example: 'text' (string) and 'tokens' int32 (length,), 0 = padding. The wording follows the seed.
+
+  Only the `events` loudest events are named: a sentence about every syllable of a dense recording would fit no `length`.
+  """
+  return _prompt_op('prompt', 'tokens', length, events, info, lambda scene, rng: description.project(scene))
+
+
+@register('partial_prompt')
+def partial_prompt(length: int = PROMPT_TOKENS, events: int = PROMPT_EVENTS, *, info) -> Op:
+  """Like `prompt`, but a random part is left unsaid (`description.leave_unsaid`): 'partial_text' and 'partial_tokens'."""
+  return _prompt_op('partial_prompt', 'partial_tokens', length, events, info,
+                    lambda scene, rng: description.leave_unsaid(description.project(scene), rng))
 
 
 @register('roll')

@@ -58,7 +58,7 @@ class Session:
     if report.when == 'teardown':
       self._done += 1
       now = time.monotonic()
-      if now - self._said > EVERY and self._done < self._total:
+      if now - self._said > EVERY and 20 <= self._done < self._total:
         self._said = now
         left = (now - self._start) / self._done * (self._total - self._done)
         self._reporter.write_line(f'  {self._done} of {self._total} tests, {now - self._start:.0f} s, about {left / 60:.0f} min left')

@@ -24,7 +24,8 @@ def count(params: Any) -> int:
 def _flops(task: Any, frozen: Any, latent: tuple[int, ...], species: int) -> float:
   """FLOPs of loss and gradients for one example, from the lowered program."""
   shape = lambda *s, dtype='float32': jax.ShapeDtypeStruct((ROWS, *s), dtype)
-  batch = {'latent': shape(*latent), 'tokens': shape(PROMPT_TOKENS, dtype='int32'), 'roll': shape(latent[0], species)}
+  tokens = shape(PROMPT_TOKENS, dtype='int32')
+  batch = {'latent': shape(*latent), 'tokens': tokens, 'partial_tokens': tokens, 'roll': shape(latent[0], species)}
   params = jax.eval_shape(task.init, jax.random.key(0), batch)
   return clock.loss_flops(task, params, frozen, batch) / ROWS
 

@@ -33,10 +33,12 @@ class SamplerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class LatentDiffusion:
-  """Denoising loss |prediction - target|^2 on latents of mean 0 per channel and standard deviation 1 over all.
+  """Denoising loss |prediction - target|^2 on latents standardised per channel.
 
-  Batches hold 'latent' (B, T', F', c) or 'spectrogram' or 'audio', and 'tokens' (B, L), 'roll' (B, T', S).
-  `frozen` = {'autoencoder': params, 'mean': (c,), 'std': ()}.
+  Batches hold 'latent' (B, T', F', c) or 'spectrogram' or 'audio', and 'tokens' (B, L), 'roll' (B, T', S);
+  for training also 'partial_tokens' (B, L), a description that leaves things unsaid: it stands for the text where the roll is
+  withheld, so that text alone means 'at least this' (what a detector asks, and users write) while text and roll agree.
+  `frozen` = {'autoencoder': params, 'mean': (c,), 'std': (c,)}.
 
   Attributes:
     autoencoder: an object with encode(params, s) -> (mean, logvar) and decode(params, z) -> S; `codec.py` has both kinds.
@@ -60,15 +62,12 @@ class LatentDiffusion:
   # -- frozen part -------------------------------------------------------------------------------------------------
 
   def restore_frozen(self, batches):
-    """The autoencoder's weights, the latents' mean per channel and their one standard deviation over some training batches.
-
-    One scale for all channels: what the autoencoder gave little room, noise mostly, keeps little weight in the loss.
-    """
+    """The autoencoder's weights, and the latents' mean and standard deviation per channel over some training batches."""
     params = self.autoencoder.restore()
     encode = jax.jit(lambda b: self.autoencoder.encode(params, task_lib.spectrogram(self.frontend, b))[0])
     latents = np.concatenate([np.asarray(encode(_arrays(b))) for b in itertools.islice(batches, FIT_BATCHES)])
-    mean = latents.mean(tuple(range(latents.ndim - 1)))  # (c,)
-    return {'autoencoder': params, 'mean': mean, 'std': np.sqrt(np.mean((latents - mean) ** 2)) + np.float32(1e-6)}
+    axes = tuple(range(latents.ndim - 1))
+    return {'autoencoder': params, 'mean': latents.mean(axes), 'std': latents.std(axes) + 1e-6}
 
   def encode(self, frozen, s):
     """S (B, T, F, C) -> standardised latent (B, T', F', c), the posterior's mean."""
@@ -107,7 +106,8 @@ class LatentDiffusion:
     some = jax.random.uniform(k_both, (b,)) >= self.drop_both
     has_text = (some & (jax.random.uniform(k_text, (b,)) >= self.drop_text)).astype(jnp.int32)
     has_roll = (some & (jax.random.uniform(k_roll, (b,)) >= self.drop_roll)).astype(jnp.float32)
-    condition = {'tokens': batch['tokens'] * has_text[:, None], 'roll': batch['roll'], 'has_roll': has_roll}
+    tokens = jnp.where(has_roll[:, None] > 0, batch['tokens'], batch['partial_tokens'])
+    condition = {'tokens': tokens * has_text[:, None], 'roll': batch['roll'], 'has_roll': has_roll}
     error = self._error(params, z0, t, jax.random.normal(k_eps, z0.shape), condition)
     return error.mean(), {'mse': error}
 

@@ -66,7 +66,7 @@ def test_timing_by_hand(onset, offset, timing):
   assert description_lib.timing_of(onset, offset, 3.0) == timing
 
 
-@pytest.mark.parametrize('level, loudness', [(-36.1, 'lightly'), (-36, ''), (-24, ''), (-23.9, 'loudly')])
+@pytest.mark.parametrize('level, loudness', [(-32.1, 'lightly'), (-32, ''), (-22, ''), (-21.9, 'loudly')])
 def test_loudness_by_hand(level, loudness):
   assert description_lib.loudness_of(level) == loudness
 
@@ -115,3 +115,22 @@ def test_usual_lengths_and_little_overlap():
 def test_realise_refuses_unknown_species():
   with pytest.raises(UnknownSpecies, match='brnowl'):
     realise(described_as(bird()), np.random.default_rng(0), 2.0, PROCEDURAL)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_leave_unsaid_keeps_a_bird_and_adds_nothing(seed):
+  described = Description(
+      (DescribedEvent('gltpip', 'song', 'at the start', 'lightly'), DescribedEvent('embdov', 'call', 'throughout', '', 2)),
+      'forest', 'noisy', 'river')
+  said = description_lib.leave_unsaid(described, np.random.default_rng(seed))
+  assert said.events
+  for e in said.events:
+    [whole] = [w for w in described.events if w.species == e.species]
+    assert (e.loudness, e.count) == (whole.loudness, whole.count)
+    assert e.vocalisation in ('', whole.vocalisation) and e.timing in ('', whole.timing)
+  assert said.environment in ('', 'forest') and said.noise in ('', 'noisy') and said.near in ('', 'river')
+
+
+def test_no_birds_stay_no_birds():
+  assert description_lib.leave_unsaid(Description((), 'rain', '', ''), np.random.default_rng(0)).events == ()

@@ -55,6 +55,21 @@ def test_prompt(run, random_scene, features_of, make_info, rng):
   assert len(texts) > 3
 
 
+def test_partial_prompt_says_a_part_of_the_scene(run, random_scene, features_of, make_info, rng):
+  info = make_info(tokenizer=tokenizer.from_grammar(PROCEDURAL))
+  shorter = 0
+  for seed in range(8):
+    scene = random_scene(rng, 2.0, 2)
+    out = run('partial_prompt(60)', features_of(scene, rng), seed, info, graph=seed < 1)
+    said, full = prompts.parse(out['partial_text'].decode(), PROCEDURAL), description.project(scene)
+    np.testing.assert_array_equal(out['partial_tokens'], info.tokenizer.encode(out['partial_text'].decode(), 60))
+    assert said.events and {e.species for e in said.events} <= {e.species for e in full.events}
+    for slot in ('environment', 'noise', 'near'):
+      assert getattr(said, slot) in ('', getattr(full, slot))
+    shorter += said != full
+  assert shorter >= 5
+
+
 @pytest.mark.parametrize('stems', [True, False])
 def test_pad_events(run, random_scene, features_of, rng, stems):
   scene = random_scene(rng, 1.0, 3)

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from data_pipeline import description as description_lib
 from data_pipeline import prompts
 from data_pipeline import scene as scene_lib
 from data_pipeline import soundscape
@@ -46,6 +47,8 @@ def batch():
   return {
       'audio': np.stack([c.audio for c in clips]),
       'tokens': np.stack([Info.tokenizer.encode(prompts.render(c.scene, rng, Info.taxonomy), 48) for c in clips]),
+      'partial_tokens': np.stack([Info.tokenizer.encode(prompts.render(
+          description_lib.leave_unsaid(description_lib.project(c.scene), rng), rng, Info.taxonomy), 48) for c in clips]),
       'roll': np.stack([scene_lib.label_roll(c.scene, codes, 16) for c in clips]),
       'activity': np.stack([scene_lib.activity(c.scene, codes, 32) for c in clips]),
       'label': labels,
@@ -96,5 +99,5 @@ def diffusion_run(autoencoder_run, batch, fit, tmp_path_factory):
   config = ldm.get_config(f'preset=tiny,data=d,autoencoder={workdir}')
   task = tasks.build(config, Info)
   latent = np.asarray(jax.jit(lambda p, a: ae_task.encode(p, ae_task.frontend(a))[0])(ae_params, batch['audio']))
-  frozen = {'autoencoder': ae_params, 'mean': latent.mean((0, 1, 2)), 'std': latent.std()}
+  frozen = {'autoencoder': ae_params, 'mean': latent.mean((0, 1, 2)), 'std': latent.std((0, 1, 2))}
   return config, task, frozen, *fit(config, task, frozen, 120)
