@@ -100,4 +100,4 @@ def diffusion_run(autoencoder_run, batch, fit, tmp_path_factory):
   task = tasks.build(config, Info)
   latent = np.asarray(jax.jit(lambda p, a: ae_task.encode(p, ae_task.frontend(a))[0])(ae_params, batch['audio']))
   frozen = {'autoencoder': ae_params, 'mean': latent.mean((0, 1, 2)), 'std': latent.std((0, 1, 2))}
-  return config, task, frozen, *fit(config, task, frozen, 120)
+  return config, task, frozen, *fit(config, task, frozen, 220)

@@ -74,12 +74,12 @@ def test_damaged_record(tmp_path, content):
 
 
 @pytest.mark.parametrize('every, total, expected', [
-    ('10%', 200, 20), ('100%', 7, 7), ('2.5%', 1000, 25), ('1%', 4, 1), (3, 10, 3)])
+    ('10%', 200, 20), ('10', 200, 10), ('100%', 7, 7), ('2.5%', 1000, 25), ('1%', 4, 1), (3, 10, 3)])
 def test_steps(every, total, expected):
   assert workdir.steps(every, total) == expected
 
 
-@pytest.mark.parametrize('every', ['0%', '101%', 'x%', '10', 0, -1, 2.5, True, None])
+@pytest.mark.parametrize('every', ['0%', '101%', 'x%', '1.5', 0, -1, 2.5, True, None])
 def test_bad_steps(every):
   with pytest.raises(ValueError, match='expected a number of steps'):
     workdir.steps(every, 100)
