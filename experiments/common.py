@@ -64,7 +64,7 @@ def base(preset: str, scale: str, level: str) -> ml_collections.ConfigDict:
   c.ema = 0.999
   c.log_every = 50
   c.mesh = dict(data=-1, fsdp=1)  # -1: all devices that are left
-  c.optim = dict(learning_rate=1e-3, warmup_steps='5%', schedule='cosine', weight_decay=1e-4, clip_norm=1.0, b2=0.99)
+  c.optim = dict(name='muon', learning_rate=1e-2, warmup_steps='5%', schedule='cosine', weight_decay=1e-4, clip_norm=1.0, b2=0.99)
   c.checkpoint = dict(every='20%', keep=2)
   c.clip = dict(seconds=p['seconds'], sample_rate=p['sample_rate'], samples=samples, frames=samples // p['hop'])
   c.clip.prepare = ('decode(channels=1)',) + ((f'level({float(level)})',) if level else ())

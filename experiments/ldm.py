@@ -11,25 +11,25 @@ from experiments import common
 def get_config(arg=''):
   arg = common.parse_arg(arg, preset='base', data='', autoencoder='', scale='mel', level='', judge='')
   c = common.base(arg.preset, arg.scale, arg.level)
-  c.total_steps = 1800
-  c.optim.learning_rate = 1.5e-3
+  c.total_steps = 1300
+  c.batch_size = 96
   c.optim.weight_decay = 0.0
-  patch = 1
+  time_patch = 1
   c.task = dict(
       name='latent_diffusion', autoencoder=arg.autoencoder, prediction='v', schedule=dict(name='cosine', shift=0.0),
-      drop_text=0.1, drop_roll=0.3, drop_both=0.05, sampler=dict(name='dpmpp_2m', steps=16, guidance=2.0))
+      drop_text=0.1, drop_roll=0.3, drop_both=0.05, sampler=dict(name='dpmpp_2m', steps=16, guidance=3.0))
   if arg.autoencoder == 'none':
     c.codec = dict(name='pixel_space', channels=1)
   else:
     stored = common.trained(arg.autoencoder, 'autoencoder')
     c.frontend = stored['frontend']
     c.codec = stored['model']
-    patch = c.codec.patch
-  c.clip.latent_frames = c.clip.frames // patch
+    time_patch = c.codec.patch[0]
+  c.clip.latent_frames = c.clip.frames // time_patch
   c.model = dict(
-      name='unet', dims=2, width=32, mults=(1, 2), blocks=1, attention=(False, True), heads=4, text_width=48, text_layers=2)
+      name='unet', dims=2, width=32, mults=(1, 2), blocks=1, attention=(False, True), heads=4, text_width=48, text_layers=1)
   c.data = dict(
-      dir=common.need_data(arg.data), split='train', cache=4,
+      dir=common.need_data(arg.data), split='train', cache=24_000,
       ops=(*c.clip.prepare, 'random_crop({clip.samples})', 'gain(db=(-6, 3))', 'prompt', 'partial_prompt',
            'roll({clip.latent_frames})', 'keep("audio", "tokens", "partial_tokens", "roll")'))
   c.evals.loss = dict(name='loss', split='val', every='25%', limit=256, batch_size=64)

@@ -175,8 +175,11 @@ def fit(config: ml_collections.ConfigDict, workdir: str, mesh: jax.sharding.Mesh
 
 
 def _cached(task: Any, frozen: Any, config: ml_collections.ConfigDict, info: Any, ops: Any, workdir: str) -> Any:
-  """Arrays (N, K, ...) of the training clips, encoded by the task; each host has its own copy."""
-  data, passes = config.data, config.data.cache
+  """Arrays (N, K, ...) of the N training clips, encoded by the task in as many passes K as make `data.cache` examples or more.
+
+  A small data set is passed over more often, each time cropped and augmented anew. Each host has its own copy.
+  """
+  data, passes = config.data, -(-config.data.cache // info.splits[config.data.split])
   clips = lambda k: pipeline.eval_batches(data.dir, data.split, ops, config.batch_size, seed=config.seed + (k << 32))
   key = cache.key_of(frozen, data=info.fingerprint, split=data.split, ops=ops, passes=passes, seed=config.seed,
                      frontend=config.frontend.to_dict())

@@ -114,7 +114,7 @@ def contrast(
 
 def gain(
     model_fn: ConditionalFn, z0: jax.Array, queries: Any, reference: Any, keys: jax.Array, schedule: Schedule, kind: str,
-    ts: Sequence[float] = (0.8, 0.85, 0.9), n: int = 6, antithetic: bool = True,
+    ts: Sequence[float] = (0.6, 0.7, 0.8, 0.9, 0.95), n: int = 2, antithetic: bool = True,
     weights: Sequence[float] | jax.Array | None = None, max_rows: int = 1024,
 ) -> jax.Array:
   """Denoising gain of every query over the reference, (B, Q, *cells), summed over channels.

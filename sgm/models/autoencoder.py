@@ -63,16 +63,17 @@ class Autoencoder(nn.Module):
   """KL autoencoder (Kingma & Welling 2014; latent geometry of Rombach et al. 2022), for `dims` = 1, 2 or 3 grid axes."""
 
   dims: int = 2
-  patch: int = 8
+  patch: tuple[int, ...] = (8, 8)
   width: int = 96
   blocks: int = 1
   latent_channels: int = 8
   channels: int = 1
 
   def setup(self):
-    patch = (self.patch,) * self.dims
-    self.encoder = Encoder(patch, self.width, self.blocks, self.latent_channels)
-    self.decoder = Decoder(patch, self.width, self.blocks, self.channels)
+    if len(self.patch) != self.dims:
+      raise ValueError(f'Autoencoder.patch {self.patch} has {len(self.patch)} axes, dims is {self.dims}: expected as many')
+    self.encoder = Encoder(self.patch, self.width, self.blocks, self.latent_channels)
+    self.decoder = Decoder(self.patch, self.width, self.blocks, self.channels)
 
   def encode(self, s: jax.Array) -> tuple[jax.Array, jax.Array]:
     """S (B, *grid, C) in [0, 1] -> mean, logvar (B, *latent, latent_channels)."""

@@ -28,11 +28,11 @@ class Trained:
 
   @property
   def time_factor(self) -> int:
-    return self.model.patch
+    return self.model.patch[0]
 
   def latent_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Shape of S (B, T, F, C) -> shape of its latent."""
-    return (shape[0], *(n // self.model.patch for n in shape[1:-1]), self.model.latent_channels)
+    return (shape[0], *(n // p for n, p in zip(shape[1:-1], self.model.patch)), self.model.latent_channels)
 
   def encode(self, params: Any, s: jax.Array) -> tuple[jax.Array, jax.Array]:
     return self.model.apply({'params': params}, s, method='encode')

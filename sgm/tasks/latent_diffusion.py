@@ -62,12 +62,17 @@ class LatentDiffusion:
   # -- frozen part -------------------------------------------------------------------------------------------------
 
   def restore_frozen(self, batches):
-    """The autoencoder's weights, and the latents' mean and standard deviation per channel over some training batches."""
+    """The autoencoder's weights, and the latents' mean and standard deviation per channel over some training batches.
+
+    The deviation is that of draws from the posterior, whose means are diffused: what lies below the posterior's own width
+    (channels the autoencoder does not use, above all) says nothing, and must not be blown up to unit variance.
+    """
     params = self.autoencoder.restore()
-    encode = jax.jit(lambda b: self.autoencoder.encode(params, task_lib.spectrogram(self.frontend, b))[0])
-    latents = np.concatenate([np.asarray(encode(_arrays(b))) for b in itertools.islice(batches, FIT_BATCHES)])
-    axes = tuple(range(latents.ndim - 1))
-    return {'autoencoder': params, 'mean': latents.mean(axes), 'std': latents.std(axes) + 1e-6}
+    encode = jax.jit(lambda b: self.autoencoder.encode(params, task_lib.spectrogram(self.frontend, b)))
+    means, logvars = zip(*(jax.device_get(encode(_arrays(b))) for b in itertools.islice(batches, FIT_BATCHES)))
+    means, logvars = np.concatenate(means), np.concatenate(logvars)
+    axes = tuple(range(means.ndim - 1))
+    return {'autoencoder': params, 'mean': means.mean(axes), 'std': np.sqrt(means.var(axes) + np.exp(logvars).mean(axes)) + 1e-6}
 
   def encode(self, frozen, s):
     """S (B, T, F, C) -> standardised latent (B, T', F', c), the posterior's mean."""

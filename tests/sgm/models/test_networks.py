@@ -35,7 +35,7 @@ def one_step(loss, params):
 def test_autoencoder(dims):
   grid = (16, 8, 8)[:dims]
   s = jax.random.uniform(jax.random.key(0), (2, *grid, 1))
-  model = autoencoder.Autoencoder(dims=dims, patch=4, width=16, blocks=1, latent_channels=4)
+  model = autoencoder.Autoencoder(dims=dims, patch=(4,) * dims, width=16, blocks=1, latent_channels=4)
   latent = (2, *(n // 4 for n in grid), 4)
   params = filled(model, s, jnp.zeros(latent))
   location, log_scale, mean, logvar = jax.eval_shape(lambda p: model.apply({'params': p}, s, jnp.zeros(latent)), params)

@@ -14,7 +14,7 @@ from sgm.training import sharding
 from sgm.training import step as step_lib
 from tests.sgm.training import toy
 
-OPTIM = dict(learning_rate=1e-2, warmup_steps=1, schedule='cosine', weight_decay=0.1, clip_norm=1.0, b2=0.99)
+OPTIM = dict(name='adamw', learning_rate=1e-2, warmup_steps=1, schedule='cosine', weight_decay=0.1, clip_norm=1.0, b2=0.99)
 
 
 @functools.cache

@@ -71,7 +71,7 @@ def config(**changes) -> ml_collections.ConfigDict:
   """The fields that the loop reads."""
   c = ml_collections.ConfigDict(dict(
       seed=3, total_steps=4, batch_size=16, accumulate=1, ema=0.9, log_every=1, mesh=dict(data=1, fsdp=1),
-      optim=dict(learning_rate=1e-2, warmup_steps=1, schedule='cosine', weight_decay=0.1, clip_norm=1.0, b2=0.99),
+      optim=dict(name='adamw', learning_rate=1e-2, warmup_steps=1, schedule='cosine', weight_decay=0.1, clip_norm=1.0, b2=0.99),
       checkpoint=dict(every=2, keep=2)))
   c.update_from_flattened_dict(changes)
   return c
