@@ -9,7 +9,7 @@ from experiments import common
 def get_config(arg=''):
   arg = common.parse_arg(arg, preset='base', data='', split='judge', scale='mel', level='')
   c = common.base(arg.preset, arg.scale, arg.level)
-  c.total_steps = 600
+  c.total_steps = 500
   c.batch_size = 32
   c.optim.weight_decay = 1e-3
   c.model = dict(name='classifier', dims=2, width=32, mults=(1, 2, 2), time_patch=4, patch=8, dropout=0.2)

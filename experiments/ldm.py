@@ -11,7 +11,7 @@ from experiments import common
 def get_config(arg=''):
   arg = common.parse_arg(arg, preset='base', data='', autoencoder='', scale='mel', level='', judge='')
   c = common.base(arg.preset, arg.scale, arg.level)
-  c.total_steps = 1300
+  c.total_steps = 1250
   c.batch_size = 96
   c.optim.weight_decay = 0.0
   time_patch = 1
@@ -29,10 +29,10 @@ def get_config(arg=''):
   c.model = dict(
       name='unet', dims=2, width=32, mults=(1, 2), blocks=1, attention=(False, True), heads=4, text_width=48, text_layers=1)
   c.data = dict(
-      dir=common.need_data(arg.data), split='train', cache=24_000,
+      dir=common.need_data(arg.data), split='train', cache=18_000,
       ops=(*c.clip.prepare, 'random_crop({clip.samples})', 'gain(db=(-6, 3))', 'prompt', 'partial_prompt',
            'roll({clip.latent_frames})', 'keep("audio", "tokens", "partial_tokens", "roll")'))
-  c.evals.loss = dict(name='loss', split='val', every='25%', limit=256, batch_size=64)
+  c.evals.loss = dict(name='loss', split='val', every='50%', limit=256, batch_size=64)
   if arg.judge:
     c.evals.label_fidelity = dict(
         name='label_fidelity', split='single', every='25%', limit=96, batch_size=32, judge=arg.judge, condition='both', repeats=1, seed=0)

@@ -165,7 +165,7 @@ def _generation(out: pathlib.Path, split: str, limit: int, kind: str, seed: int)
 def _detection(out: pathlib.Path, split: str, limit: int, seed: int) -> dict[str, Any]:
   run, context = _context(out / 'ldm')
   e = detection.Detection(context, split=split, every=1, limit=limit, batch_size=16, fit_split='train', fit_limit=2000,
-                          threshold_split='val', floor_db=-75.0, seed=seed, **DETECTOR)
+                          threshold_split='val', threshold_limit=limit, floor_db=-75.0, seed=seed, **DETECTOR)
   e.run(run.params, run.frozen)
   d, taxonomy = e.details, run.labels.taxonomy
   result: dict[str, Any] = {
@@ -177,16 +177,15 @@ def _detection(out: pathlib.Path, split: str, limit: int, seed: int) -> dict[str
   pairs = [tuple(map(taxonomy.index, p)) for p in species_lib.CONFUSABLE if set(p) <= set(taxonomy.codes)]
   if pairs:
     for name, scores in (('pair_auroc', d['scores']), ('pair_auroc_band_energy', d['band_scores'])):
-      pooled = detection.pair_auroc(scores, d['presence'], pairs)
-      result[name] = {'value': pooled['value'], 'n': len(pooled['first']), 'ci95': _interval(metrics.macro_auroc(
-          pooled['difference'][:, None], pooled['first'][:, None], interval=True).ci95)}
+      result[name] = _estimate(bootstrap.bootstrap(
+          lambda some, there: detection.pair_auroc(some, there, pairs)['value'], scores, d['presence']))
   if 'iou' in d:
     result['mask_iou'], result['mask_iou_band_energy'] = _mean(d['iou']), _mean(d['band_iou'])
   gallery = []
   for i in range(min(PICTURES, len(d['audio']))):
     there = np.flatnonzero(d['presence'][i])
     sound = np.repeat(d['spectrogram'][i:i + 1], len(there), 0)
-    found = detection.predicted_masks(d['maps'][i, there], sound, tuple(d['thresholds']))
+    found = detection.predicted_masks(d['maps'][i, there], sound, d['thresholds'][there])
     names = [taxonomy.species[k].common for k in there]
     kinds = [('detector', dict(zip(names, found)))]
     if 'masks' in d and d['masks'][i].any():

@@ -9,9 +9,20 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from scipy import ndimage
 import sklearn.linear_model
 
+FLOOR_QUANTILE = 0.2
+SMOOTHING = 0.6  # cells, standard deviation
 _ALPHAS = tuple(10.0 ** k for k in range(-4, 5))  # ridge penalties tried, on standardised features
+
+
+def above_floor(S: np.ndarray) -> np.ndarray:
+  """What stands out of steady noise: S (M, T, F), smoothed a little, less the floor of its band, -> (M, T, F).
+
+  The floor is a low quantile over time: the median of a band in which a bird sings throughout is the bird.
+  """
+  return ndimage.gaussian_filter(S, (0, SMOOTHING, SMOOTHING)) - np.quantile(S, FLOOR_QUANTILE, axis=1, keepdims=True)
 
 
 class BandEnergyRegression:
@@ -55,7 +66,7 @@ class BandEnergyRegression:
 class BandRule:
   """The mask of one species: bands [low, high), cells whose S, by `kind`, reaches `threshold`.
 
-  kind 'level': S itself. 'above_floor': S minus the band's median over time, which removes steady noise.
+  kind 'level': S itself. 'above_floor': see the function of this name.
   'quantile': the share of the clip's cells inside the bands that are quieter.
   """
 
@@ -147,7 +158,7 @@ class BandEnergyMask:
     if kind == 'level':
       return S
     if kind == 'above_floor':
-      return S - np.median(S, axis=1, keepdims=True)
+      return above_floor(S)
     flat = S.reshape(len(S), -1)
     ranks = np.argsort(np.argsort(flat, axis=1, kind='stable'), axis=1, kind='stable')
     return (ranks / flat.shape[1]).reshape(S.shape)

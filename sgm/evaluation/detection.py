@@ -9,6 +9,7 @@ from typing import Any, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import ndimage
 
 from data_pipeline import prompts
 from data_pipeline.tokenizer import PROMPT_TOKENS
@@ -19,10 +20,11 @@ from sgm.evaluation import evaluator as evaluator_lib
 from sgm.evaluation import metrics
 
 MAX_EVENTS = 4
-# Candidates for a mask's two thresholds: gain as a fraction of the map's maximum, and S above its band's median over time.
+# Candidates for a mask's two thresholds: gain as a fraction of the map's maximum, and S above its band's floor.
 FRACTIONS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
-CONTRASTS = (0.04, 0.06, 0.08, 0.1, 0.12, 0.15)
-UNCHOSEN = (0.1, 0.08)  # where no true masks are there to choose by
+CONTRASTS = (0.06, 0.08, 0.1, 0.12, 0.15, 0.18)
+SMOOTHING = (1.0, 0.7)  # of gain maps, standard deviation in latent cells of time and frequency
+UNCHOSEN = (0.1, 0.12)  # where no true masks are there to choose by
 
 
 def species_queries(labels: Any, frames: int) -> dict[str, np.ndarray]:
@@ -68,7 +70,7 @@ class Detection:
   """Presence and masks on a split of mixtures, beside band-energy baselines fitted on `fit_split`.
 
   Metrics: presence_auroc (macro; chance 0.5), top1 (the highest score is one of the birds), mask_iou (mean over the birds
-  present, with the threshold chosen on `threshold_split`), and the same of the baselines: presence_auroc_band_energy,
+  present, with thresholds per species chosen on `threshold_split`), and the same of the baselines: presence_auroc_band_energy,
   mask_iou_band_energy; presence_auroc_shuffled (scores against other clips' labels). `details` has the arrays. Splits that
   store no stems (recordings) have no true masks: the mask metrics, and 'masks', 'iou*' of `details`, are then absent.
   """
@@ -84,6 +86,7 @@ class Detection:
   fit_split: str
   fit_limit: int
   threshold_split: str
+  threshold_limit: int
   floor_db: float
   seed: int
 
@@ -136,7 +139,7 @@ class Detection:
 
   def run(self, params: Any, frozen: Any) -> dict[str, tuple[float, float]]:
     train = self.clips(self.fit_split, self.fit_limit, stems=False)
-    held = self.clips(self.threshold_split, self.limit, stems=True)
+    held = self.clips(self.threshold_split, self.threshold_limit, stems=True)
     test = self.clips(self.split, self.limit, stems=True)
     scores, maps = self.scores(params, frozen, test, self.seed)
     presence = test['presence']
@@ -144,7 +147,7 @@ class Detection:
     shuffled = presence[np.random.default_rng(self.seed).permutation(len(presence))]
     top1 = presence[np.arange(len(scores)), scores.argmax(1)]
     self.details = {'scores': scores, 'maps': maps, 'presence': presence, 'band_scores': band_scores, 'shuffled': shuffled,
-                    'top1': top1, 'thresholds': np.array(UNCHOSEN),
+                    'top1': top1, 'thresholds': np.tile(UNCHOSEN, (presence.shape[1], 1)),
                     'spectrogram': test['spectrogram'], 'audio': test['audio']}
     sums = {
         'presence_auroc': (metrics.macro_auroc(scores, presence).value, 1.0),
@@ -161,32 +164,49 @@ class Detection:
   def _run_masks(self, params: Any, frozen: Any, test: dict[str, np.ndarray], held: dict[str, np.ndarray]) -> None:
     """Adds the masks' part of `details`; threshold and baseline are chosen on `held`."""
     _, held_maps = self.scores(params, frozen, held, self.seed + 1)
-    thresholds = max(itertools.product(FRACTIONS, CONTRASTS), key=lambda pair: np.nanmean(_ious(held, held_maps, pair)[2]))
+    thresholds = choose_thresholds(held, held_maps)  # (S, 2)
     clip, species, iou = _ious(test, self.details['maps'], thresholds)
     held_clip, held_species = np.nonzero(held['masks'].any((2, 3)))
     band_masks = band_energy.BandEnergyMask().fit(
         held['spectrogram'][held_clip], held['masks'][held_clip, held_species], held_species, held['masks'].shape[1])
     band_iou = metrics.mask_iou(band_masks.predict(test['spectrogram'][clip], species), test['masks'][clip, species])
-    self.details |= {'masks': test['masks'], 'thresholds': np.array(thresholds), 'iou': iou, 'band_iou': band_iou,
+    self.details |= {'masks': test['masks'], 'thresholds': thresholds, 'iou': iou, 'band_iou': band_iou,
                      'iou_clip': clip, 'iou_species': species}
 
 
-def _ious(clips: dict[str, np.ndarray], maps: np.ndarray, thresholds: tuple[float, float]):
-  """Clip and species index and IoU of every audible bird, (M,) each."""
+def _ious(clips: dict[str, np.ndarray], maps: np.ndarray, thresholds: np.ndarray):
+  """Clip and species index and IoU of every audible bird, (M,) each; thresholds (S, 2)."""
   clip, species = np.nonzero(clips['masks'].any((2, 3)))
-  predicted = predicted_masks(maps[clip, species], clips['spectrogram'][clip], thresholds)
+  predicted = predicted_masks(maps[clip, species], clips['spectrogram'][clip], thresholds[species])
   return clip, species, metrics.mask_iou(predicted, clips['masks'][clip, species])
 
 
-def predicted_masks(maps: np.ndarray, s: np.ndarray, thresholds: tuple[float, float]) -> np.ndarray:
-  """Gain maps (M, T', F') and spectrograms S (M, T, F) -> masks (M, T, F).
+def choose_thresholds(clips: dict[str, np.ndarray], maps: np.ndarray) -> np.ndarray:
+  """(S, 2): for every species the candidates with the best mean IoU over its birds.
 
-  A latent cell is 8 x 8 cells wide, a whistle one: the map says which region, the sound itself which cells of it. A cell is
-  marked where the gain reaches thresholds[0] of its maximum and S stands thresholds[1] above its band's median over time.
+  All birds together count as one more bird of each species, which settles ties and those that are rare or not there.
   """
-  fraction, contrast = thresholds
-  up = diffedit.upsample_map(jnp.asarray(maps), s.shape[1:])
-  return np.asarray(diffedit.threshold_map(up, fraction)) & (s - np.median(s, 1, keepdims=True) >= contrast)
+  classes = maps.shape[1]
+  candidates = np.array(list(itertools.product(FRACTIONS, CONTRASTS)))  # (K, 2)
+  means = np.zeros((len(candidates), classes))
+  for k, pair in enumerate(candidates):
+    _, species, iou = _ious(clips, maps, np.broadcast_to(pair, (classes, 2)))
+    count = np.bincount(species, minlength=classes)
+    means[k] = (np.bincount(species, iou, classes) + iou.mean()) / (count + 1)
+  return candidates[means.argmax(0)]
+
+
+def predicted_masks(maps: np.ndarray, s: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+  """Gain maps (M, T', F'), spectrograms S (M, T, F) and thresholds (M, 2) -> masks (M, T, F).
+
+  A single cell's gain is a noisy estimate, so the map is smoothed first. A latent cell is 8 x 8 cells wide, a whistle one: the
+  map says which region, the sound itself which cells of it. A cell is marked where the gain reaches the first threshold's
+  share of its maximum and S stands the second above its band's floor (`band_energy.above_floor`, which the baseline may use too).
+  """
+  fraction, contrast = np.moveaxis(thresholds[:, :, None, None], 1, 0)  # (M, 1, 1) each
+  smooth = ndimage.gaussian_filter(maps, (0, *SMOOTHING), mode='nearest')
+  up = diffedit.upsample_map(jnp.asarray(smooth), s.shape[1:])
+  return np.asarray(diffedit.threshold_map(up, fraction)) & (band_energy.above_floor(s) >= contrast)
 
 
 def pair_auroc(scores: np.ndarray, presence: np.ndarray, pairs: Sequence[tuple[int, int]]) -> dict[str, Any]:

@@ -26,13 +26,13 @@ def test_a_mask_is_where_the_gain_is_and_the_sound_stands_out():
   maps[0, 1, 2] = 1.0
   s = np.zeros((1, 16, 16))
   s[0, 6, 8:12] = s[0, 13, 3] = 0.5  # a sound in the marked region, and another elsewhere
-  mask = detection.predicted_masks(maps, s, (0.5, 0.1))
+  mask = detection.predicted_masks(maps, s, np.array([[0.5, 0.1]]))
   assert mask.shape == (1, 16, 16)
   assert mask[0, 6, 10] and not mask[0, 13, 3] and not mask[0, 7, 10]
 
 
 def test_an_all_negative_map_gives_an_empty_mask():
-  assert not detection.predicted_masks(-np.ones((1, 4, 4)), np.random.default_rng(0).random((1, 16, 16)), (0.5, 0.1)).any()
+  assert not detection.predicted_masks(-np.ones((1, 4, 4)), np.random.default_rng(0).random((1, 16, 16)), np.array([[0.5, 0.1]])).any()
 
 
 def test_pair_auroc_asks_which_of_two():
