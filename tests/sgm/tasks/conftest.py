@@ -80,14 +80,14 @@ def autoencoder_run(batch, fit):
   """(config, task, history, params) of an autoencoder that overfits the batch."""
   config = autoencoder.get_config('preset=tiny,data=d')
   task = tasks.build(config, Info)
-  return config, task, *fit(config, task, {}, 200)
+  return config, task, *fit(config, task, {}, 100)
 
 
 @pytest.fixture(scope='session')
 def classifier_run(batch, fit):
   config = classifier.get_config('preset=tiny,data=d')
   task = tasks.build(config, Info)
-  return config, task, *fit(config, task, {}, 40)
+  return config, task, *fit(config, task, {}, 30)
 
 
 @pytest.fixture(scope='session')
@@ -100,4 +100,4 @@ def diffusion_run(autoencoder_run, batch, fit, tmp_path_factory):
   task = tasks.build(config, Info)
   latent = np.asarray(jax.jit(lambda p, a: ae_task.encode(p, ae_task.frontend(a))[0])(ae_params, batch['audio']))
   frozen = {'autoencoder': ae_params, 'mean': latent.mean((0, 1, 2)), 'std': latent.std((0, 1, 2))}
-  return config, task, frozen, *fit(config, task, frozen, 220)
+  return config, task, frozen, *fit(config, task, frozen, 110)
