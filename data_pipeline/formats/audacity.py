@@ -7,28 +7,26 @@ Manual, "Importing and Exporting Labels".
 from __future__ import annotations
 
 import warnings
-from typing import Sequence
 
-from data_pipeline.formats import files
-from data_pipeline.scene import VOCALISATIONS, Event, Scene
+from data_pipeline.formats import files, tables
+from data_pipeline.scene import Event
 from data_pipeline.taxonomy import Taxonomy
 
 
-def write(path: files.Path, events: Scene | Sequence[Event], taxonomy: Taxonomy) -> None:
+def write(path: files.Path, events: tables.Events, taxonomy: Taxonomy) -> None:
   """Writes two lines for each event, in order of onset; no events make an empty file. It appears whole or not at all.
 
   Raises UnknownSpecies for a code that the taxonomy lacks.
   """
-  events = events.events if isinstance(events, Scene) else events
   lines = []
-  for e in sorted(events, key=lambda e: (e.onset, e.offset)):
+  for e in tables.in_order(events):
     s = taxonomy.species[taxonomy.index(e.species)]
     lines.append(f'{e.onset:.6f}\t{e.offset:.6f}\t{s.common} {e.vocalisation}\n\\\t{e.low_hz:.6f}\t{e.high_hz:.6f}\n')
   files.write_text(path, ''.join(lines))
 
 
 def read(path: files.Path, taxonomy: Taxonomy, band_hz: tuple[float, float], vocalisation: str = 'song',
-         level_db: float = -30.0) -> tuple[Event, ...]:
+         level_db: float = -30.0, skips: list[tables.BadRow] | None = None) -> tuple[Event, ...]:
   """Reads the events of a label track, in order of lines.
 
   Args:
@@ -37,6 +35,8 @@ def read(path: files.Path, taxonomy: Taxonomy, band_hz: tuple[float, float], voc
     band_hz: (low, high) for labels without a spectral line or with undefined edges (Audacity writes -1).
     vocalisation: for labels that end in neither of scene.VOCALISATIONS.
     level_db: of every event.
+    skips: takes labels of unknown species or without length; without it the first one raises. A line that is no label at all
+      raises always: the spectral lines after it could not be told apart.
 
   Raises:
     ValueError: a line that is no label, or a label without length, with file and line.
@@ -60,13 +60,9 @@ def read(path: files.Path, taxonomy: Taxonomy, band_hz: tuple[float, float], voc
       raise ValueError(f'{where}: {text!r} is not a label (onset, offset, name, parted by tabs)')
     else:
       labels.append((line, files.number(fields[0], where), files.number(fields[1], where), fields[2], *band_hz))
-  events = []
+  resolve, events = tables.resolver(taxonomy), []
   for line, onset, offset, label, low, high in labels:
-    name, _, last = label.rpartition(' ')
-    if not name or last.lower() not in VOCALISATIONS:
-      name, last = label, vocalisation
-    try:
-      events.append(Event(taxonomy.resolve(name).code, last.lower(), onset, offset, low, high, level_db))
-    except ValueError as error:
-      raise type(error)(f'{path}, line {line}: {error}') from error
+    name, kind = tables.name_and_vocalisation(label, vocalisation)
+    with tables.bad_rows(f'{path}, line {line}', skips):
+      events.append(Event(resolve(name).code, kind, onset, offset, low, high, level_db))
   return tuple(events)

@@ -1,9 +1,11 @@
-"""Writing and reading small text files."""
+"""Writing and reading small text files, and what their readers check."""
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
+from typing import Any
 
 Path = str | os.PathLike
 
@@ -19,20 +21,47 @@ def write_text(path: Path, text: str) -> None:
     temporary.unlink(missing_ok=True)
 
 
-def read_lines(path: Path) -> list[str]:
-  """The lines of a UTF-8 text file, with or without BOM, any line ends. Raises ValueError for another encoding."""
+def read_text(path: Path) -> str:
+  """A UTF-8 text file, with or without BOM, line ends as `\\n`. Raises ValueError for another encoding."""
   try:
-    text = pathlib.Path(path).read_text(encoding='utf-8-sig')
+    return pathlib.Path(path).read_text(encoding='utf-8-sig')
   except UnicodeDecodeError as error:
     raise ValueError(f'{path}: not UTF-8 text ({error.reason} at byte {error.start})') from error
+
+
+def read_lines(path: Path) -> list[str]:
+  """The lines of a UTF-8 text file, with or without BOM, any line ends. Raises ValueError for another encoding."""
+  text = read_text(path)
   return text.split('\n') if text else []
 
 
-def number(text: str, where: str) -> float:
-  """A finite number. Raises ValueError that starts with `where`."""
+def read_json(path: Path) -> dict[str, Any]:
+  """The object that a JSON file holds. Raises ValueError that names file and line."""
+  try:
+    value = json.loads(read_text(path))
+  except json.JSONDecodeError as error:
+    raise ValueError(f'{path}, line {error.lineno}: not JSON: {error.msg}') from error
+  except RecursionError as error:
+    raise ValueError(f'{path}: JSON nested too deeply') from error
+  if not isinstance(value, dict):
+    raise ValueError(f'{path}: holds a JSON {type(value).__name__}: expected an object')
+  return value
+
+
+def member(value: Any, key: str, kind: type, where: str) -> Any:
+  """`value[key]` of parsed JSON. Raises ValueError that starts with `where` for a missing key or another type."""
+  if not isinstance(value, dict) or key not in value:
+    raise ValueError(f'{where}: no {key!r}' if isinstance(value, dict) else f'{where}: {value!r} is not an object')
+  if not isinstance(value[key], kind):
+    raise ValueError(f'{where}: {key!r} is a {type(value[key]).__name__}: expected a {kind.__name__}')
+  return value[key]
+
+
+def number(text: Any, where: str) -> float:
+  """A finite number from text or JSON. Raises ValueError that starts with `where`."""
   try:
     value = float(text)
-  except ValueError:
+  except (TypeError, ValueError, OverflowError):
     value = float('nan')
   if not abs(value) < float('inf'):
     raise ValueError(f'{where}: {text!r} is not a number')
@@ -44,3 +73,19 @@ def one_field(text: str, what: str) -> str:
   if any(sign in text for sign in '\t\n\r'):
     raise ValueError(f'{what} {text!r} holds a tab or a line break')
   return text
+
+
+def inside(folder: Path, path: Path) -> pathlib.Path:
+  """The place of `path`, as a table from elsewhere names it, in `folder`: absolute, links and `..` resolved.
+
+  The file need not be there. Raises ValueError when the place is outside of `folder`: a table must not make its reader open,
+  or name, files that are none of its data.
+  """
+  try:
+    root = pathlib.Path(folder).resolve()
+    place = (root / path).resolve()
+  except (OSError, RuntimeError, ValueError) as error:  # loops of links; zero bytes
+    raise ValueError(f'{str(path)!r} is no path: {error}') from error
+  if not place.is_relative_to(root):
+    raise ValueError(f'{str(path)!r} leads out of the folder {folder}')
+  return place

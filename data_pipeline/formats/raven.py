@@ -1,17 +1,16 @@
 """Raven selection tables (`.selections.txt`): tab-separated boxes in time and frequency.
 
 Raven itself needs the first seven of COLUMNS, times in seconds of the file, and accepts any further ones. Format: Raven Pro
-User's Manual, "Selection tables"; column names of species as BirdNET writes them.
+User's Manual, "Selection tables"; column names of species as BirdNET writes them. Tables over several files: raven_combined.
 """
 
 from __future__ import annotations
 
-import itertools
-import warnings
-from typing import Sequence
+import dataclasses
+from typing import Callable
 
-from data_pipeline.formats import files
-from data_pipeline.scene import Event, Scene
+from data_pipeline.formats import files, tables
+from data_pipeline.scene import Event
 from data_pipeline.taxonomy import Species, Taxonomy, UnknownSpecies
 
 COLUMNS = ('Selection', 'View', 'Channel', 'Begin Time (s)', 'End Time (s)', 'Low Freq (Hz)', 'High Freq (Hz)', 'Common Name',
@@ -20,8 +19,7 @@ COLUMNS = ('Selection', 'View', 'Channel', 'Begin Time (s)', 'End Time (s)', 'Lo
 SPECIES_COLUMNS = ('Species Code', 'Scientific Name', 'Common Name', 'Species', 'Annotation', 'Label')
 
 
-def write(path: files.Path, events: Scene | Sequence[Event], taxonomy: Taxonomy, channel: int = 1,
-          begin_path: str = '') -> None:
+def write(path: files.Path, events: tables.Events, taxonomy: Taxonomy, channel: int = 1, begin_path: str = '') -> None:
   """Writes one row for each event, in order of onset; no events make a table of its header alone.
 
   Args:
@@ -35,20 +33,14 @@ def write(path: files.Path, events: Scene | Sequence[Event], taxonomy: Taxonomy,
     UnknownSpecies: a code that the taxonomy lacks.
     ValueError: a channel below 1, or a path with a tab or a line break.
   """
-  if channel < 1:
-    raise ValueError(f'raven.write: channel is {channel}: expected 1 or more')
+  need_channel(channel)
+  rows = [(*fields(row, e, taxonomy, channel), begin_path) for row, e in enumerate(tables.in_order(events), 1)]
   files.one_field(begin_path, 'raven.write: begin_path')
-  events = events.events if isinstance(events, Scene) else events
-  lines = ['\t'.join(COLUMNS)]
-  for row, e in enumerate(sorted(events, key=lambda e: (e.onset, e.offset)), 1):
-    s = taxonomy.species[taxonomy.index(e.species)]
-    lines.append('\t'.join((
-        str(row), 'Spectrogram 1', str(channel), f'{e.onset:.6f}', f'{e.offset:.6f}', f'{e.low_hz:.3f}', f'{e.high_hz:.3f}',
-        s.common, s.scientific, s.code, e.vocalisation, f'{e.level_db:.3f}', begin_path)))
-  files.write_text(path, '\n'.join(lines) + '\n')
+  tables.write(path, COLUMNS, rows, '\t')
 
 
-def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level_db: float = -30.0) -> tuple[Event, ...]:
+def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level_db: float = -30.0,
+         skips: list[tables.BadRow] | None = None) -> tuple[Event, ...]:
   """Reads the events of a table, ours or another program's, in order of rows.
 
   Low and High Freq that are swapped (published tables have that) are put right with a warning. Rows of a waveform view are
@@ -58,50 +50,54 @@ def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level
     path: file to read; UTF-8, with or without BOM.
     taxonomy: must hold the species, which stand in the first of SPECIES_COLUMNS that is not empty.
     vocalisation, level_db: for tables without the columns Vocalisation and Level (dB).
+    skips: takes the bad rows; without it the first one raises.
 
   Raises:
     ValueError: a missing column, a field that is no number or an impossible box, with file, line and column.
     UnknownSpecies: with file, line and the nearest names.
   """
-  lines = files.read_lines(path)
-  header = [name.strip() for name in lines[0].split('\t')] if lines else []
-  missing = [c for c in COLUMNS[3:7] if c not in header]
-  if missing or not set(SPECIES_COLUMNS) & set(header):
-    wanted = repr(missing[0]) if missing else f'any of {SPECIES_COLUMNS}'
-    raise ValueError(f'{path}: not a Raven selection table: no column {wanted}; it has {header}')
-  rows = []
-  for line, text in enumerate(lines[1:], 2):
-    if text.strip():
-      # Programs leave trailing empty fields out.
-      fields = [field.strip() for field in text.split('\t')]
-      rows.append((line, dict(itertools.zip_longest(header, fields[:len(header)], fillvalue=''))))
-  seen = {row['Selection'] for _, row in rows if 'Selection' in row and not _is_waveform(row)}
-  events, swapped = [], []
-  for line, row in rows:
-    if _is_waveform(row) and row.get('Selection') in seen:
-      continue
-    onset, offset, low, high = (files.number(row[c], f'{path}, line {line}, column {c!r}') for c in COLUMNS[3:7])
-    if low > high:
-      low, high = high, low
-      swapped.append(line)
-    level = row.get('Level (dB)')
-    try:
-      events.append(Event(_species(row, taxonomy).code, (row.get('Vocalisation') or vocalisation).lower(), onset, offset, low, high,
-                          files.number(level, "column 'Level (dB)'") if level else level_db))
-    except ValueError as error:
-      raise type(error)(f'{path}, line {line}: {error}') from error
-  if swapped:
-    warnings.warn(f'{path}: Low Freq above High Freq in {len(swapped)} rows, first in line {swapped[0]}: swapped them back',
-                  stacklevel=2)
+  resolve, swapped, events = tables.resolver(taxonomy), [], []
+  for row in selections(path, skips).rows:
+    with tables.bad_rows(row.where, skips):
+      onset, offset = row.seconds('Begin Time (s)'), row.seconds('End Time (s)')
+      events.append(event(row, onset, offset, resolve, vocalisation, level_db, swapped))
+  tables.warn_swapped(swapped)
   return tuple(events)
 
 
-def _is_waveform(row: dict[str, str]) -> bool:
-  return row.get('View', '').startswith('Waveform')
+def need_channel(channel: int) -> None:
+  """Raises ValueError for a channel below 1: Raven counts from 1."""
+  if channel < 1:
+    raise ValueError(f'raven.write: channel is {channel}: expected 1 or more')
 
 
-def _species(row: dict[str, str], taxonomy: Taxonomy) -> Species:
-  said = [row[c] for c in SPECIES_COLUMNS if row.get(c)]
-  if not said:
-    raise UnknownSpecies(f'no species: {", ".join(c for c in SPECIES_COLUMNS if c in row)} empty')
-  return taxonomy.resolve(said[0])
+def fields(row: int, e: Event, taxonomy: Taxonomy, channel: int, start: float = 0.0) -> tuple[str, ...]:
+  """The fields of COLUMNS but the last, in text; `start`: seconds of sound before the event's file."""
+  s = taxonomy.species[taxonomy.index(e.species)]
+  return (str(row), 'Spectrogram 1', str(channel), f'{start + e.onset:.6f}', f'{start + e.offset:.6f}', f'{e.low_hz:.3f}',
+          f'{e.high_hz:.3f}', s.common, s.scientific, s.code, e.vocalisation, f'{e.level_db:.3f}')
+
+
+def selections(path: files.Path, skips: list[tables.BadRow] | None = None) -> tables.Table:
+  """The rows of a selection table, one for each selection. Raises ValueError when it is none."""
+  table = tables.read(path, COLUMNS[3:7], (*COLUMNS[:3], *SPECIES_COLUMNS, *COLUMNS[10:], 'Begin File', 'File Offset (s)'),
+                      'a Raven selection table', '\t', skips)
+  table.need_one_of(SPECIES_COLUMNS)
+  seen = {row.raw('Selection') for row in table.rows if 'Selection' in table.columns and not _is_waveform(row)}
+  rows = tuple(row for row in table.rows if not (_is_waveform(row) and row.raw('Selection') in seen))
+  return dataclasses.replace(table, rows=rows)
+
+
+def event(row: tables.Row, onset: float, offset: float, resolve: Callable[[str], Species], vocalisation: str, level_db: float,
+          swapped: list[tables.Row]) -> Event:
+  """The event of a row, at times that the caller knows. Raises ValueError."""
+  low, high = tables.band(row.number('Low Freq (Hz)'), row.number('High Freq (Hz)'), row, swapped)
+  named = [row.text(c) for c in SPECIES_COLUMNS if row.text(c)]
+  if not named:
+    raise UnknownSpecies(f'no species: {", ".join(c for c in SPECIES_COLUMNS if c in row.fields)} empty')
+  return Event(resolve(named[0]).code, (row.text('Vocalisation') or vocalisation).lower(), onset, offset, low, high,
+               row.number('Level (dB)', level_db))
+
+
+def _is_waveform(row: tables.Row) -> bool:
+  return row.raw('View').startswith('Waveform')

@@ -1,0 +1,105 @@
+"""Boxes as JSON in the manner of COCO: `images` are clips, `annotations` their boxes, `categories` the taxonomy.
+
+A box is [onset s, low Hz, duration s, height Hz] and not in pixels, which depend on somebody's spectrogram; `info.units` says
+so, and a file without that line is refused. An image states its extent: `width` is its duration in s, `height` its band in Hz.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Mapping
+
+from data_pipeline.formats import files, tables
+from data_pipeline.scene import Event, Scene
+from data_pipeline.taxonomy import Taxonomy
+
+UNITS = {'bbox': '[onset, low, duration, height] in [s, Hz, s, Hz]', 'width': 's', 'height': 'Hz', 'y': 'upwards from low_hz'}
+
+
+def write(path: files.Path, scenes: Mapping[str, Scene], taxonomy: Taxonomy, band_hz: tuple[float, float]) -> None:
+  """Writes all clips, those without events too. It appears whole or not at all.
+
+  Args:
+    path: file to write.
+    scenes: by sound file.
+    taxonomy: of their species codes; all of it becomes categories, numbered from 1 in class order.
+    band_hz: (low, high) extent of every clip in Hz, as (0, sample rate / 2).
+
+  Raises UnknownSpecies for a code that the taxonomy lacks, ValueError for a band without extent.
+  """
+  low, high = (float(edge) for edge in band_hz)
+  if not 0 <= low < high:
+    raise ValueError(f'coco.write: band_hz is {band_hz}: expected 0 <= low < high')
+  images, annotations = [], []
+  for image, (name, scene) in enumerate(scenes.items(), 1):
+    images.append({'id': image, 'file_name': name, 'width': scene.duration, 'height': high - low, 'duration_s': scene.duration,
+                   'low_hz': low, 'high_hz': high})
+    for e in tables.in_order(scene):
+      seconds, height = e.offset - e.onset, e.high_hz - e.low_hz
+      annotations.append({
+          'id': len(annotations) + 1, 'image_id': image, 'category_id': taxonomy.index(e.species) + 1,
+          'bbox': [e.onset, e.low_hz, seconds, height], 'area': seconds * height, 'iscrowd': 0, 'vocalisation': e.vocalisation,
+          'level_db': e.level_db, 'azimuth': e.azimuth})
+  categories = [{'id': i, 'name': s.code, 'common_name': s.common, 'scientific_name': s.scientific}
+                for i, s in enumerate(taxonomy.species, 1)]
+  info = {'description': 'boxes of vocalisations in time and frequency', 'units': UNITS, 'taxonomy': taxonomy.name,
+          'taxonomy_year': taxonomy.year}
+  files.write_text(path, json.dumps({'info': info, 'images': images, 'annotations': annotations, 'categories': categories},
+                                    indent=1, ensure_ascii=False) + '\n')
+
+
+def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level_db: float = -30.0,
+         skips: list[tables.BadRow] | None = None) -> dict[str, tuple[Event, ...]]:
+  """Reads the events of every clip, in order of images and then of annotations.
+
+  Args:
+    path: file to read.
+    taxonomy: must hold the names of the categories that boxes use, by any of their names.
+    vocalisation, level_db: for annotations that do not say them.
+    skips: takes the bad annotations; without it the first one raises.
+
+  Returns:
+    Events by file_name. Check foreign names with files.inside before opening them.
+
+  Raises:
+    ValueError: no such JSON, boxes in other units, or an impossible box, with file and annotation.
+    UnknownSpecies: with file, annotation and the nearest names.
+  """
+  content = files.read_json(path)
+  info = content.get('info')
+  units = info.get('units') if isinstance(info, dict) else None
+  if not isinstance(units, dict) or units.get('bbox') != UNITS['bbox']:
+    raise ValueError(f'{path}: boxes in unknown units, pixels perhaps: expected info.units.bbox {UNITS["bbox"]!r}')
+  images = _by_id(content, 'images', 'file_name', path)
+  categories = _by_id(content, 'categories', 'name', path)
+  resolve, found = tables.resolver(taxonomy), {name: [] for name in images.values()}
+  if len(found) < len(images):
+    raise ValueError(f'{path}: two images have one file_name')
+  for n, box in enumerate(files.member(content, 'annotations', list, str(path)), 1):
+    where = f'{path}, annotation {n}'
+    with tables.bad_rows(where, skips):
+      edges = files.member(box, 'bbox', list, where)
+      if len(edges) != 4:
+        raise ValueError(f'bbox {edges}: expected four numbers')
+      onset, low, seconds, height = (files.number(edge, f"{where}, 'bbox'") for edge in edges)
+      if onset < 0:
+        raise ValueError(f'bbox {edges} is before the start: expected an onset of 0 or more')
+      image, category = (files.member(box, key, int, where) for key in ('image_id', 'category_id'))
+      if image not in images or category not in categories:
+        raise ValueError(f'no image {image}' if image not in images else f'no category {category}')
+      level, azimuth = box.get('level_db'), box.get('azimuth')
+      found[images[image]].append(Event(
+          resolve(categories[category]).code, box.get('vocalisation') or vocalisation, onset, onset + seconds, low, low + height,
+          level_db if level is None else files.number(level, f"{where}, 'level_db'"),
+          None if azimuth is None else files.number(azimuth, f"{where}, 'azimuth'")))
+  return {name: tuple(events) for name, events in found.items()}
+
+
+def _by_id(content, key: str, name: str, path: files.Path) -> dict[int, str]:
+  found: dict[int, str] = {}
+  for n, one in enumerate(files.member(content, key, list, str(path)), 1):
+    number = files.member(one, 'id', int, f'{path}, {key} {n}')
+    if number in found:
+      raise ValueError(f'{path}, {key} {n}: id {number} stands there twice')
+    found[number] = files.member(one, name, str, f'{path}, {key} {n}')
+  return found
