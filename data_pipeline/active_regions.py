@@ -14,7 +14,11 @@ from scipy import ndimage, signal
 
 FRAME_SECONDS = 0.032
 HOP_SECONDS = 0.01
-LOW_HZ = 400.0            # below: wind, traffic and handling noise; some owls and grouse too, which are missed
+LOW_HZ = 150.0            # lowest a region reaches; below CLEAR_HZ lie owls, doves and grouse, but wind and traffic as well,
+CLEAR_HZ = 400.0          # so that sound there counts only while it is a tone:
+RUMBLE_HZ = 30.0          # of what rises above the floor from here to CLEAR_HZ,
+TONE_SHARE = 0.7          # three neighbouring bins above LOW_HZ hold this share
+TONE_SECONDS = 0.09       # on average over this time. Hoots last longer, and a gust's bins agree by chance only briefly.
 BAND_HZ = 500.0           # a whistle fills a band of this width, broad noise fills many
 FLOOR_QUANTILE = 0.2      # of a band's energy over FLOOR_SECONDS: what it holds when nothing sings
 FLOOR_SECONDS = 8.0
@@ -47,8 +51,14 @@ def find(audio: np.ndarray, sample_rate: int) -> list[Region]:
   power, hz = _power(audio, sample_rate)  # (T, K)
   if not len(power):
     return []
-  bands = _bands(power, hz)  # (T, B)
+  rumble = ~_tones(power[:, hz < CLEAR_HZ], hz[hz < CLEAR_HZ])  # (T,)
+  power, hz = power[:, hz >= LOW_HZ], hz[hz >= LOW_HZ]
+  bands = _bands(power, hz)  # (T, B), the first one below CLEAR_HZ
   floor = _running_floor(bands)
+  # Rumble counts as floor, both where regions are sought and in the bins that describe them.
+  bands[rumble, 0] = np.minimum(bands, floor)[rumble, 0]
+  low = hz < CLEAR_HZ
+  power[:, low] = np.where(rumble[:, None], np.minimum(power[:, low], _running_floor(power[:, low])), power[:, low])
   # A recording that was muted in places has a floor of nothing: no deeper than 100 dB below its loudest.
   floor = np.maximum(floor, bands.max() * 1e-10 + 1e-20)
   above = 10 * np.log10(np.maximum(bands / floor, 1e-3)).max(1)  # (T,)
@@ -61,7 +71,7 @@ def find(audio: np.ndarray, sample_rate: int) -> list[Region]:
 
 
 def _power(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-  """Power spectrum whose sum over bins is the mean square of the windowed frame: (T, K), and the bins' Hz from LOW_HZ."""
+  """Power spectrum whose sum over bins is the mean square of the windowed frame: (T, K), and the bins' Hz from RUMBLE_HZ."""
   size = int(2 ** np.round(np.log2(FRAME_SECONDS * sample_rate)))
   hop = round(HOP_SECONDS * sample_rate)
   window = signal.get_window('hann', size)
@@ -74,13 +84,21 @@ def _power(audio: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]
   power *= 2 / (size * np.sum(window ** 2))
   hz = np.arange(size // 2 + 1) * sample_rate / size
   # The last 5 % before Nyquist hold what the resampler left.
-  use = (hz >= LOW_HZ) & (hz <= 0.95 * sample_rate / 2)
+  use = (hz >= RUMBLE_HZ) & (hz <= 0.95 * sample_rate / 2)
   return power[:, use], hz[use]
 
 
+def _tones(power: np.ndarray, hz: np.ndarray) -> np.ndarray:
+  """Frames in which a tone between LOW_HZ and CLEAR_HZ outdoes all rumble: (T, K) from RUMBLE_HZ to CLEAR_HZ -> (T,) bool."""
+  excess = np.maximum(power - _running_floor(power), 0)
+  excess = ndimage.uniform_filter1d(excess, round(TONE_SECONDS / HOP_SECONDS), axis=0, mode='nearest')
+  line = 3 * ndimage.uniform_filter1d(excess, 3, axis=1, mode='constant')  # a Hann window spreads a tone over three bins
+  return line[:, hz >= LOW_HZ].max(1) > TONE_SHARE * excess.sum(1)
+
+
 def _bands(power: np.ndarray, hz: np.ndarray) -> np.ndarray:
-  """Energy of bands of BAND_HZ, smoothed over three frames: (T, K) -> (T, B)."""
-  starts = np.searchsorted(hz, np.arange(hz[0], hz[-1] - BAND_HZ / 2, BAND_HZ))
+  """Energy of one band below CLEAR_HZ and of bands of BAND_HZ above, smoothed over three frames: (T, K) -> (T, B)."""
+  starts = [0, *np.searchsorted(hz, np.arange(hz[hz >= CLEAR_HZ][0], hz[-1] - BAND_HZ / 2, BAND_HZ))]
   return ndimage.uniform_filter1d(np.add.reduceat(power, starts, axis=1), 3, axis=0, mode='nearest')
 
 

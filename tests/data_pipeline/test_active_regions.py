@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from scipy import signal
 
 from data_pipeline import active_regions
 
@@ -57,6 +58,26 @@ def test_muted_stretches_do_not_make_hiss_an_event():
   x = recording([(3.0, 3.5, 4000.0, 0.1)], noise=1e-3)
   x[:RATE] = 0
   assert all(r.onset >= 0.9 for r in active_regions.find(x, RATE))
+
+
+def test_hoots_are_found_with_their_extent():
+  truth = [(1.0, 1.4, 250.0, 0.05), (3.0, 3.3, 350.0, 0.03), (4.5, 4.9, 180.0, 0.05)]
+  found = active_regions.find(recording(truth), RATE)
+  assert len(found) == 3
+  for region, (onset, offset, hz, _) in zip(found, truth):
+    assert abs(region.onset - onset) < 0.05 and abs(region.offset - offset) < 0.05
+    assert hz - 100 < region.low_hz < hz < region.high_hz < hz + 100
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_gusts_are_no_hoots_and_do_not_lower_a_song(seed):
+  rng = np.random.default_rng(seed)
+  x = recording([(3.0, 3.4, 4000.0, 0.1)], seed=seed)
+  rumble = signal.sosfilt(signal.butter(4, 80, fs=RATE, output='sos'), rng.standard_normal(len(x)))
+  gusts = np.sin(np.pi * np.arange(len(x)) / RATE / 1.5) ** 4  # one of them at the time of the song
+  found = active_regions.find((x[:, 0] + 2 * rumble * gusts)[:, None].astype(np.float32), RATE)
+  assert any(abs(r.onset - 3.0) < 0.05 and 3800 < r.low_hz for r in found)
+  assert len(found) <= 2
 
 
 def test_real_recordings_have_regions_where_birds_sing(real_data):
