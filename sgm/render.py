@@ -251,7 +251,7 @@ def _draw_box(ax, box: Box, grid: Grid, bands: int, placed: list):
           clip_on=True, bbox={'facecolor': 'black', 'alpha': 0.55, 'edgecolor': 'none', 'pad': 1.0})
 
 
-def _two_lines(title: str, width: int = 72) -> str:
+def _two_lines(title: str, width: int = 66) -> str:
   words, lines = title.split(), ['']
   for word in words:
     if lines[-1] and len(lines[-1]) + 1 + len(word) > width:

@@ -106,9 +106,9 @@ def test_real_recordings(recordings, tmp_path):
 
 @pytest.mark.slow
 def test_built_in_birds(tmp_path):
-  """A quarter of the quickstart's training: enough to hear the birds that were asked for."""
+  """Less than half of the quickstart's training: enough to hear the birds that were asked for."""
   out = tmp_path / 'out'
-  done = quickstart('--out', out, '--clips', 3000, '--autoencoder_steps', 900, '--judge_steps', 500, '--ldm_steps', 1200,
+  done = quickstart('--out', out, '--clips', 3000, '--autoencoder_steps', 400, '--judge_steps', 300, '--ldm_steps', 500,
                     '--limit', 96, JAX_COMPILATION_CACHE_DIR=str(tmp_path / 'jax'), XLA_FLAGS='')
   assert done.returncode == 0, done.stderr[-3000:]
   summary = check_outputs(out, clips=16)
