@@ -1,6 +1,6 @@
 r"""The whole chain: data, autoencoder, judge, latent diffusion, evaluation, samples, report.
 
-  bash tools/quickstart.sh [OUT]                                        # built-in birds, about 20 minutes on two CPU cores
+  bash tools/quickstart.sh [OUT]                                        # built-in birds, about 15 minutes on two CPU cores
   python -m tools.quickstart --out runs/real --source recordings --dir D --level=-26 ...   # a folder of recordings
 
 Every stage is kept in OUT and is not repeated; an interrupted one continues.
