@@ -179,7 +179,9 @@ def _cached(task: Any, frozen: Any, config: ml_collections.ConfigDict, info: Any
 
   A small data set is passed over more often, each time cropped and augmented anew. Each host has its own copy.
   """
-  data, passes = config.data, -(-config.data.cache // info.splits[config.data.split])
+  data = config.data
+  wanted = min(data.cache, config.total_steps * config.batch_size)  # a short training sees no more
+  passes = -(-wanted // info.splits[data.split])
   clips = lambda k: pipeline.eval_batches(data.dir, data.split, ops, config.batch_size, seed=config.seed + (k << 32))
   key = cache.key_of(frozen, data=info.fingerprint, split=data.split, ops=ops, passes=passes, seed=config.seed,
                      frontend=config.frontend.to_dict())

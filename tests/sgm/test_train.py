@@ -168,10 +168,11 @@ def test_train_puts_a_complete_work_directory_together(project, tmp_path):
     train_lib.train(project.config, str(workdir))
 
 
-@pytest.mark.parametrize('examples, passes', [(1, 1), (64, 1), (65, 2), (200, 4)])
+@pytest.mark.parametrize('examples, passes', [(1, 1), (64, 1), (65, 2), (1000, 3)])
 def test_a_cache_makes_the_passes_that_its_examples_take(project, monkeypatch, tmp_path, examples, passes):
   monkeypatch.setattr(train_lib.cache, 'build', lambda task, frozen, passes, batches, size, directory, key, rng: (passes, size))
   project.config.data.cache = examples
+  project.config.total_steps = 12  # of 16: 192 examples are seen
   config, info = project.config, pipeline.open_dataset('toy')
   config.frontend = {}
   assert train_lib._cached(None, {}, config, info, ['pad(8)'], tmp_path) == (passes, 64)
