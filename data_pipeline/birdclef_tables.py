@@ -12,7 +12,7 @@ import re
 from typing import Mapping
 
 from data_pipeline import cells, metadata_files
-from data_pipeline.formats.files import Path
+from data_pipeline.formats import files
 from data_pipeline.sources import Recording, Skip, vocalisation_of
 
 TABLES = ('train_metadata.csv', 'train.csv')
@@ -81,22 +81,14 @@ def record(row: Mapping[str, str]) -> BirdClefRecord:
       group=f'XC{number[1]}' if number else pathlib.PurePosixPath(name).stem)
 
 
-def read(path: Path) -> tuple[list[BirdClefRecord], list[Skip]]:
+def read(path: files.Path) -> tuple[list[BirdClefRecord], list[Skip]]:
   """The records of a table, and one skip for each row that is none.
 
   Raises ValueError naming the file: not CSV, or a column is missing.
   """
   path = pathlib.Path(path)
-  records, skips = [], []
-  for line, row in metadata_files.load_table(path, COLUMNS):
-    where = f'{path.name} row {line}'
-    try:
-      if isinstance(row, str):
-        raise ValueError(row)
-      records.append(record(row))
-    except ValueError as error:
-      skips.append(Skip(where, str(error)))
-  return records, skips
+  rows = metadata_files.load_table(path, COLUMNS)
+  return metadata_files.records_of(((f'{path.name} row {line}', row) for line, row in rows), record)
 
 
 def find(directory: str) -> tuple[list[BirdClefRecord], list[Skip]]:
@@ -140,9 +132,9 @@ def _place(folder: pathlib.Path, r: BirdClefRecord) -> pathlib.Path | str:
   return path if metadata_files.inside(folder, path) else 'leads out of the folder'
 
 
-def scored_birds(path: Path) -> tuple[str, ...]:
+def scored_birds(path: files.Path) -> tuple[str, ...]:
   """The codes of scored_birds.json, in its order. Raises ValueError naming the file: not a list of different codes."""
-  codes = metadata_files.load_json(path)
+  codes = files.read_json(path)
   if not isinstance(codes, list) or not codes or not all(isinstance(c, str) and c.strip() for c in codes):
     raise ValueError(f'{path}: expected a list of species codes such as ["akiapo", "aniani"]')
   codes = tuple(c.strip() for c in codes)

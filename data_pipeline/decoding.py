@@ -26,7 +26,7 @@ OGG_PAGE_BYTES = 65307   # the largest there can be
 
 
 class BadRecording(ValueError):
-  """A file that cannot be used, or only up to a place; the message names it and says what is wrong."""
+  """A file that cannot be used, or only up to a place; the message says what is wrong with it."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import re
 from typing import Any, Mapping
 
 from data_pipeline import cells, metadata_files
-from data_pipeline.formats.files import Path
+from data_pipeline.formats import files
 from data_pipeline.sources import Skip
 
 PREVIEWS = ('preview-hq-ogg', 'preview-hq-mp3', 'preview-lq-ogg', 'preview-lq-mp3')  # best first
@@ -62,7 +62,9 @@ class FreesoundRecord:
 
 
 def record(row: Mapping[str, Any]) -> FreesoundRecord:
-  """One sound. Raises ValueError, saying why it is none: no number, neither name nor tags, broken tags."""
+  """One sound. Raises ValueError, saying why it is none: no object, no number, neither name nor tags, broken tags."""
+  if not isinstance(row, dict):
+    raise ValueError(f'{type(row).__name__} is no sound')
   number = re.fullmatch(r'0*([1-9]\d{0,11})(?:\.0)?', cells.text(row.get('id')), re.ASCII)
   if not number:
     raise ValueError(f'id: {cells.text(row.get("id"))[:40]!r} is no number of Freesound')
@@ -110,15 +112,8 @@ def parse(page: Any, where: str) -> tuple[list[FreesoundRecord], list[Skip]]:
   Raises:
     ValueError: it is an error of the API (its own words are quoted), or none of these.
   """
-  records, skips = [], []
-  for number, row in enumerate(_rows(page, where), 1):
-    try:
-      if not isinstance(row, dict):
-        raise ValueError(f'{type(row).__name__} is no sound')
-      records.append(record(row))
-    except ValueError as error:
-      skips.append(Skip(f'{where} sound {number}', str(error)))
-  return records, skips
+  return metadata_files.records_of(
+      ((f'{where} sound {number}', row) for number, row in enumerate(_rows(page, where), 1)), record)
 
 
 def _rows(page: Any, where: str) -> list[Any]:
@@ -136,10 +131,10 @@ def _rows(page: Any, where: str) -> list[Any]:
                    f'{", ".join(sorted(map(str, page))[:8]) or "(none)"}')
 
 
-def read(path: Path) -> tuple[list[FreesoundRecord], list[Skip]]:
+def read(path: files.Path) -> tuple[list[FreesoundRecord], list[Skip]]:
   """The records of one saved file; one skip for each that is none. Raises ValueError naming the file."""
   path = pathlib.Path(path)
-  page = metadata_files.load_json(path)
+  page = files.read_json(path)
   try:
     return parse(page, path.name)
   except ValueError as error:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import pathlib
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Iterable, TypeVar
 
 from data_pipeline.formats import files
 from data_pipeline.sources import SUFFIXES, Skip
@@ -16,24 +15,15 @@ Record = TypeVar('Record')
 OWN = ('ATTRIBUTION.csv', 'manifest.csv', 'dataset.json')  # of this project; they describe no recordings of a collection
 
 
-def load_json(path: files.Path) -> Any:
-  """The content of a JSON file. Raises ValueError naming the file: not UTF-8, not JSON (cut short, perhaps)."""
-  text = '\n'.join(files.read_lines(path))
-  try:
-    return json.loads(text)
-  except (ValueError, RecursionError) as error:
-    raise ValueError(f'{path}: not JSON ({error or type(error).__name__})') from error
-
-
-def load_table(path: files.Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str] | str]]:
-  """The rows of a CSV file with commas or semicolons: (line in the file, cells), or (line, why it is none).
+def load_table(path: files.Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str] | ValueError]]:
+  """The rows of a CSV file with commas or semicolons: (line in the file, cells), or (line, the error).
 
   Raises ValueError naming the file: not UTF-8, not CSV, or one of `columns` is missing.
   """
   text = '\n'.join(files.read_lines(path)).replace('\0', '')
   header = text.split('\n', 1)[0]
   reader = csv.DictReader(io.StringIO(text, newline=''), delimiter=';' if header.count(';') > header.count(',') else ',')
-  rows: list[tuple[int, dict[str, str] | str]] = []
+  rows: list[tuple[int, dict[str, str] | ValueError]] = []
   try:
     found = [c.strip() for c in reader.fieldnames or []]
     if not set(columns) <= set(found):
@@ -41,12 +31,25 @@ def load_table(path: files.Path, columns: tuple[str, ...]) -> list[tuple[int, di
     reader.fieldnames = found
     for row in reader:
       if None in row:  # more cells than columns: an unquoted delimiter has shifted them, and nobody can tell which
-        rows.append((reader.line_num, f'has {len(found) + len(row[None])} cells, the header has {len(found)}'))
+        rows.append((reader.line_num, ValueError(f'has {len(found) + len(row[None])} cells, the header has {len(found)}')))
       else:
         rows.append((reader.line_num, {k: v or '' for k, v in row.items()}))
   except csv.Error as error:
     raise ValueError(f'{path}, after line {reader.line_num}: not CSV ({error})') from error
   return rows
+
+
+def records_of(rows: Iterable[tuple[str, Any]], record: Callable[[Any], Record]) -> tuple[list[Record], list[Skip]]:
+  """The records of (where, row) pairs, and one skip for each row that is an error or of which `record` raises one."""
+  records, skips = [], []
+  for where, row in rows:
+    try:
+      if isinstance(row, ValueError):
+        raise row
+      records.append(record(row))
+    except ValueError as error:
+      skips.append(Skip(where, str(error)))
+  return records, skips
 
 
 def walk(folder: pathlib.Path, suffixes: tuple[str, ...]) -> tuple[list[pathlib.Path], list[Skip]]:
@@ -69,11 +72,12 @@ def walk(folder: pathlib.Path, suffixes: tuple[str, ...]) -> tuple[list[pathlib.
 
 
 def inside(folder: pathlib.Path, path: pathlib.Path) -> bool:
-  """Whether a path, links followed, stays in a folder."""
+  """Whether a path, links followed, stays in a folder; see `files.inside`."""
   try:
-    return path.resolve().is_relative_to(folder.resolve())
-  except (OSError, ValueError, RuntimeError):  # a NUL in the name, a loop of links
+    files.inside(folder, path)
+  except ValueError:
     return False
+  return True
 
 
 def find(directory: str, what: str, suffixes: tuple[str, ...], read: Callable[[pathlib.Path], tuple[list[Record], list[Skip]]],

@@ -17,15 +17,12 @@ import numpy as np
 import soundfile
 import soxr
 
+from data_pipeline.decoding import BadRecording
 from data_pipeline.taxonomy import Species, Taxonomy, from_ebird
 
 SUFFIXES = ('.wav', '.flac', '.mp3', '.ogg')
 SILENT_PEAK = 2.0 ** -15  # one step of 16 bits
 EBIRD_YEAR = 2024
-
-
-class BadRecording(ValueError):
-  """A file that cannot be used; the message is the reason, for the report."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +131,7 @@ def read(recording: Recording, sample_rate: int, channels: int) -> np.ndarray:
   More channels than asked are averaged when one is asked. Nothing is normalised; only a sound whose peak passes full scale
   (lossy formats, float files) is scaled down to it.
 
-  Raises BadRecording: missing, empty, not decodable, cut short, NaN, silent, or too few channels.
+  Raises BadRecording, the reason without the file's name: missing, empty, not decodable, cut short, NaN, silent, or too few channels.
   """
   path = recording.path
   if not path.is_file():

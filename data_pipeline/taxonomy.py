@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 from typing import Any, Iterable, Mapping, Sequence
 
 
@@ -141,6 +142,23 @@ def closest(text: str, candidates: Iterable[str], n: int = 3, cutoff: float = 0.
   return list(dict.fromkeys(holding + similar))[:n]
 
 
+def editions() -> tuple[int, ...]:
+  """The years of eBird's taxonomy that there are tables of."""
+  from birdnames import utils  # imported here: pandas is slow to load and the built-in birds need none of it
+  return tuple(sorted(utils.TAXONOMIES.query('authority == "ebird"')['year'].astype(int).tolist()))
+
+
+@functools.lru_cache(maxsize=None)
+def edition(year: int) -> Taxonomy:
+  """All species of an eBird edition, in its order. Raises ValueError that lists the known editions."""
+  if year not in editions():
+    raise ValueError(f'no eBird taxonomy of {year!r}: expected one of {list(editions())}')
+  from birdnames import utils
+  table = utils.load_taxonomy('ebird', year)
+  columns = ['ebird_ebird_code', 'ebird_common_name', 'scientific_name']
+  return Taxonomy.from_rows(table[columns].to_numpy().tolist(), 'eBird', year)
+
+
 def from_ebird(names: Sequence[str], year: int = 2024) -> Taxonomy:
   """A Taxonomy of real birds from the eBird edition of `year` (tables of the `birdnames` package).
 
@@ -152,13 +170,7 @@ def from_ebird(names: Sequence[str], year: int = 2024) -> Taxonomy:
     UnknownSpecies: naming the nearest names of that edition.
     ValueError: unknown edition; the known ones are listed.
   """
-  from birdnames import utils  # imported here: pandas is slow to load and the built-in birds need none of it
-  years = sorted(utils.TAXONOMIES.query('authority == "ebird"')['year'].astype(int))
-  if year not in years:
-    raise ValueError(f'no eBird taxonomy of {year!r}: expected one of {years}')
-  table = utils.load_taxonomy('ebird', year)
-  columns = ['ebird_ebird_code', 'ebird_common_name', 'scientific_name']
-  everything = Taxonomy.from_rows(table[columns].to_numpy().tolist(), 'eBird', year)
+  everything = edition(year)
   return Taxonomy(tuple(everything.resolve(name) for name in names), 'eBird', year)
 
 

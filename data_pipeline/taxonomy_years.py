@@ -13,7 +13,7 @@ import functools
 import re
 from typing import Iterable, Mapping, Sequence
 
-from data_pipeline.taxonomy import Species, Taxonomy, UnknownSpecies
+from data_pipeline.taxonomy import Species, Taxonomy, UnknownSpecies, edition, editions
 
 # In this order in reports. 'same' and 'renamed' keep code and bird; with the others the code has another extent, or none.
 FATES = ('same', 'renamed', 'split', 'lumped', 'gone')
@@ -62,23 +62,6 @@ class Change:
     return self.fate in ('same', 'renamed')
 
 
-def years() -> tuple[int, ...]:
-  """The editions that there are tables of."""
-  from birdnames import utils  # imported here: pandas is slow to load
-  return tuple(sorted(utils.TAXONOMIES.query('authority == "ebird"')['year'].astype(int).tolist()))
-
-
-@functools.lru_cache(maxsize=None)
-def edition(year: int) -> Taxonomy:
-  """All species of an edition, in its order. Raises ValueError that lists the known editions."""
-  if year not in years():
-    raise ValueError(f'no eBird taxonomy of {year!r}: expected one of {list(years())}')
-  from birdnames import utils
-  table = utils.load_taxonomy('ebird', year)
-  columns = ['ebird_ebird_code', 'ebird_common_name', 'scientific_name']
-  return Taxonomy.from_rows(table[columns].to_numpy().tolist(), 'eBird', year)
-
-
 def resolve(name: str, year: int) -> Species:
   """The species of a code, common or scientific name of an edition, whatever its case.
 
@@ -103,7 +86,7 @@ def resolve(name: str, year: int) -> Species:
 def _elsewhere(name: str, year: int) -> str:
   """Which species other editions call so, as the end of a message."""
   found: dict[Species, list[str]] = {}
-  for other in years():
+  for other in editions():
     try:
       if other != year:
         found.setdefault(edition(other).resolve(name), []).append(str(other))

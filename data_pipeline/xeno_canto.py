@@ -12,7 +12,7 @@ import re
 from typing import Any, Mapping
 
 from data_pipeline import cells, metadata_files
-from data_pipeline.formats.files import Path
+from data_pipeline.formats import files
 from data_pipeline.sources import Recording, Skip, vocalisation_of
 
 QUALITIES = ('A', 'B', 'C', 'D', 'E')  # best first
@@ -100,7 +100,9 @@ class XenoCantoRecord:
 
 
 def record(row: Mapping[str, Any]) -> XenoCantoRecord:
-  """One row of either dialect. Raises ValueError, saying why it is none: no number, no species, restricted, a broken list."""
+  """One row of either dialect. Raises ValueError, saying why it is none: no object, no number, no species, restricted, a broken list."""
+  if not isinstance(row, dict):
+    raise ValueError(f'{_short(row)} is no recording')
   text = lambda *keys: next(filter(None, (cells.text(row.get(k)) for k in keys)), '')
   number = number_of(row)
   if not number:
@@ -158,11 +160,8 @@ def parse(page: Any, where: str) -> tuple[list[XenoCantoRecord], list[Skip]]:
   Raises:
     ValueError: it is an error of the API (its own words are quoted), or none of these.
   """
-  rows = _rows(page, where)
-  records, skips = [], []
-  for number, row in enumerate(rows, 1):
-    _one(row, f'{where} recording {number}', records, skips)
-  return records, skips
+  return metadata_files.records_of(
+      ((f'{where} recording {number}', row) for number, row in enumerate(_rows(page, where), 1)), record)
 
 
 def _rows(page: Any, where: str) -> list[Any]:
@@ -192,35 +191,20 @@ def refuse_error(page: Any, where: str) -> None:
   raise ValueError(f'{where}: xeno-canto answered with an error: {": ".join(filter(None, (code, message))) or "(unnamed)"}')
 
 
-def _one(row: Any, where: str, records: list[XenoCantoRecord], skips: list[Skip]) -> None:
-  try:
-    if not isinstance(row, dict):
-      raise ValueError(f'{_short(row)} is no recording')
-    records.append(record(row))
-  except ValueError as error:
-    skips.append(Skip(where, str(error)))
-
-
-def read(path: Path) -> tuple[list[XenoCantoRecord], list[Skip]]:
+def read(path: files.Path) -> tuple[list[XenoCantoRecord], list[Skip]]:
   """The records of one saved file, .json or .csv by its name; one skip for each row that is none.
 
   Raises ValueError naming the file: neither JSON nor CSV, an error of the API, or something else altogether.
   """
   path = pathlib.Path(path)
   if path.suffix.lower() != '.csv':
-    page = metadata_files.load_json(path)
+    page = files.read_json(path)
     try:
-      records, skips = parse(page, path.name)
+      return parse(page, path.name)
     except ValueError as error:
       raise ValueError(f'{path}: {str(error).removeprefix(f"{path.name}: ")}') from error
-    return records, skips
-  records, skips = [], []
-  for line, row in metadata_files.load_table(path, ('id', 'gen', 'sp')):
-    if isinstance(row, str):
-      skips.append(Skip(f'{path.name} row {line}', row))
-    else:
-      _one(row, f'{path.name} row {line}', records, skips)
-  return records, skips
+  rows = metadata_files.load_table(path, ('id', 'gen', 'sp'))
+  return metadata_files.records_of(((f'{path.name} row {line}', row) for line, row in rows), record)
 
 
 def restricted(skips: list[Skip]) -> int:

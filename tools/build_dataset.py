@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import csv
 import dataclasses
 import fcntl
 import hashlib
@@ -29,7 +28,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when i
 from absl import app, flags, logging
 from rich import console as rich_console, table as rich_table
 
-from data_pipeline import active_regions, clip_windows, series, soundscape, sources, taxonomy, tokenizer
+from data_pipeline import active_regions, clip_windows, licences, series, soundscape, sources, taxonomy, tokenizer
 from tools.progress import Progress
 
 
@@ -192,12 +191,10 @@ def _recordings(o: Options, folder: pathlib.Path, say: Callable[[str], None]) ->
     report = recordings.build(
         str(folder), directory=o.directory, seed=o.seed, clip_seconds=o.clip_seconds, sample_rate=o.sample_rate,
         channels=o.channels, workers=o.workers, judge_groups=o.judge_groups, progress=progress)
-  with open(folder / 'ATTRIBUTION.csv', 'w', newline='', encoding='utf-8') as f:
-    writer = csv.writer(f)
-    writer.writerow(['path', 'species', 'recordist', 'licence'])
-    writer.writerows([r.name, r.common or r.scientific, r.recordist, r.licence or 'unknown'] for r in report.used)
+  licences.write_attribution(folder / 'ATTRIBUTION.csv', [
+      licences.Attribution(r.name, r.common or r.scientific, r.recordist, r.licence or 'unknown') for r in report.used])
   _tell(report, say)
-  bare = sum(bool(recordings.NO_DERIVATIVES.search(r.licence)) for r in report.used)
+  bare = sum(licences.parse(r.licence).forbids_derivatives for r in report.used)
   return {'taxonomy': report.taxonomy.to_json(), 'splits': report.splits, 'path': os.path.relpath(report.path, folder),
           'licences': dict(collections.Counter(r.licence or 'unknown' for r in report.used).most_common()),
           'no_derivatives': bare, 'clips': report.clips, 'groups': report.groups,

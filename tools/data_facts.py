@@ -8,20 +8,18 @@ import hashlib
 import itertools
 import json
 import pathlib
-import re
 from typing import Any, Iterator
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipeline import storage
+from data_pipeline import licences, storage
 from data_pipeline.scene import VOCALISATIONS
 
 FULL_SCALE = 32767
 SILENCE_DB = -120.0  # no level is lower
 UNKNOWN = 'unknown'
-NO_DERIVATIVES = re.compile(r'(?<![a-z])nd(?![a-z])', re.IGNORECASE)
 _TEXTS = ('id', 'group', 'recordist', 'licence')
 _NUMBERS = ('species', 'vocalisation', 'onset', 'offset', 'low_hz', 'high_hz', 'level_db')
 
@@ -183,7 +181,7 @@ def licence_table(facts: Facts) -> list[dict[str, Any]]:
   """One row per licence, the most frequent first: clips, recordings, and whether it allows no derivatives."""
   clips = collections.Counter(c.licence or UNKNOWN for c in facts.clips)
   return [{'licence': licence, 'clips': n, 'recordings': len({c.group for c in facts.clips if (c.licence or UNKNOWN) == licence}),
-           'no_derivatives': bool(NO_DERIVATIVES.search(licence))} for licence, n in clips.most_common()]
+           'no_derivatives': licences.parse(licence).forbids_derivatives} for licence, n in clips.most_common()]
 
 
 def warnings(facts: Facts) -> list[str]:

@@ -178,7 +178,7 @@ def _detection(out: pathlib.Path, split: str, limit: int, seed: int) -> dict[str
   if pairs:
     for name, scores in (('pair_auroc', d['scores']), ('pair_auroc_band_energy', d['band_scores'])):
       result[name] = _estimate(bootstrap.bootstrap(
-          lambda some, there: detection.pair_auroc(some, there, pairs)['value'], scores, d['presence']))
+          lambda some, there: detection.pair_auroc(some, there, pairs), scores, d['presence']))
   if 'iou' in d:
     result['mask_iou'], result['mask_iou_band_energy'] = _mean(d['iou']), _mean(d['band_iou'])
   gallery = []

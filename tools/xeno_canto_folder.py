@@ -67,7 +67,7 @@ class Run:
     self._unusable: dict[str, str] = {}
     state = out / STATE
     if state.exists():
-      content = metadata_files.load_json(state)
+      content = files.read_json(state)
       if not isinstance(content, dict) or not isinstance(content.get('unusable'), dict):
         raise ValueError(f'{state}: expected the state of an earlier run; remove it to start anew')
       self._unusable = content['unusable']

@@ -6,14 +6,13 @@ import collections
 import concurrent.futures
 import dataclasses
 import hashlib
-import re
 import zlib
 from typing import Any, Callable, Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_pipeline import active_regions, clip_windows, sources
+from data_pipeline import active_regions, clip_windows, licences, sources
 from data_pipeline.builders import features
 from data_pipeline.sources import BadRecording, Recording, Skip
 from data_pipeline.splits import SPLITS, assign
@@ -21,7 +20,6 @@ from data_pipeline.taxonomy import Taxonomy
 
 VERSION = '1.0.0'
 DENSE_SPLITS = ('train', 'judge')  # overlapping windows; elsewhere they are disjoint
-NO_DERIVATIVES = re.compile(r'(?<![a-z])nd(?![a-z])', re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,7 +184,7 @@ def _notes(channels: int, shares: tuple[str, ...], counts: dict[str, dict[str, i
     without = [code for code, c in counts.items() if not c[split]]
     if without:
       notes.append(f'no recording left for {split}: {", ".join(without)}')
-  bare = sum(bool(NO_DERIVATIVES.search(r.licence)) for r in used)
+  bare = sum(licences.parse(r.licence).forbids_derivatives for r in used)
   if bare:
     notes.append(f'{bare} recordings are under licences that allow no derivatives')
   return notes

@@ -65,7 +65,7 @@ def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level
     ValueError: no such JSON, boxes in other units, or an impossible box, with file and annotation.
     UnknownSpecies: with file, annotation and the nearest names.
   """
-  content = files.read_json(path)
+  content = files.read_json_object(path)
   info = content.get('info')
   units = info.get('units') if isinstance(info, dict) else None
   if not isinstance(units, dict) or units.get('bbox') != UNITS['bbox']:

@@ -35,14 +35,19 @@ def read_lines(path: Path) -> list[str]:
   return text.split('\n') if text else []
 
 
-def read_json(path: Path) -> dict[str, Any]:
-  """The object that a JSON file holds. Raises ValueError that names file and line."""
+def read_json(path: Path) -> Any:
+  """What a JSON file holds. Raises ValueError that names file and line."""
   try:
-    value = json.loads(read_text(path))
+    return json.loads(read_text(path))
   except json.JSONDecodeError as error:
-    raise ValueError(f'{path}, line {error.lineno}: not JSON: {error.msg}') from error
+    raise ValueError(f'{path}: not JSON (line {error.lineno}: {error.msg})') from error
   except RecursionError as error:
-    raise ValueError(f'{path}: JSON nested too deeply') from error
+    raise ValueError(f'{path}: not JSON (nested too deeply)') from error
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+  """The object that a JSON file holds. Raises ValueError as `read_json`, and for anything but an object."""
+  value = read_json(path)
   if not isinstance(value, dict):
     raise ValueError(f'{path}: holds a JSON {type(value).__name__}: expected an object')
   return value

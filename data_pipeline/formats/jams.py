@@ -69,7 +69,7 @@ def read(path: files.Path, taxonomy: Taxonomy, band_hz: tuple[float, float], voc
     ValueError: no JAMS, no annotation of NAMESPACES, or an impossible observation, with file and observation.
     UnknownSpecies: with file, observation and the nearest names.
   """
-  annotations = files.member(files.read_json(path), 'annotations', list, f'{path}: not JAMS')
+  annotations = files.member(files.read_json_object(path), 'annotations', list, f'{path}: not JAMS')
   spaces = [files.member(a, 'namespace', str, f'{path}: not JAMS') for a in annotations]
   if annotations and not set(spaces) & set(NAMESPACES):
     raise ValueError(f'{path}: no annotation of a namespace of {NAMESPACES}; it has {spaces}')

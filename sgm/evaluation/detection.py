@@ -209,7 +209,7 @@ def predicted_masks(maps: np.ndarray, s: np.ndarray, thresholds: np.ndarray) -> 
   return np.asarray(diffedit.threshold_map(up, fraction)) & (band_energy.above_floor(s) >= contrast)
 
 
-def pair_auroc(scores: np.ndarray, presence: np.ndarray, pairs: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def pair_auroc(scores: np.ndarray, presence: np.ndarray, pairs: Sequence[tuple[int, int]]) -> float:
   """Can two species be told apart? Over clips that hold exactly one of a pair, the AUROC of score_a - score_b for a.
 
   The macro AUROC over classes hides confusion: most clips that lack a species lack its double too. Chance: 0.5.
@@ -219,14 +219,12 @@ def pair_auroc(scores: np.ndarray, presence: np.ndarray, pairs: Sequence[tuple[i
     pairs: class indices.
 
   Returns:
-    the differences pooled over pairs as 'difference' (M,), 'first' (M,) 1 where the first is there, and 'value', the mean
-    AUROC of the pairs that have clips of both kinds (nan when none has).
+    The mean over the pairs that have clips of both kinds; nan when none has.
   """
-  differences, firsts, values = [], [], []
+  values = []
   for a, b in pairs:
     one = presence[:, a] != presence[:, b]
-    difference, first = (scores[:, a] - scores[:, b])[one], presence[one, a]
-    differences.append(difference)
-    firsts.append(first)
-    values.append(metrics.macro_auroc(difference[:, None], first[:, None]).value if one.any() else np.nan)
-  return {'difference': np.concatenate(differences), 'first': np.concatenate(firsts), 'value': float(np.nanmean(values))}
+    difference = (scores[:, a] - scores[:, b])[one, None]
+    values.append(metrics.macro_auroc(difference, presence[one, a, None]).value if one.any() else np.nan)
+  known = [v for v in values if np.isfinite(v)]
+  return float(np.mean(known)) if known else float('nan')

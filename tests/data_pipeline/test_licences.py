@@ -112,3 +112,9 @@ def test_attribution(tmp_path):
       {'path': 'a/XC1, "x".mp3', 'species': 'Strix aluco', 'recordist': 'Åsa; Ö', 'class': 'by-sa',
        'licence': '//creativecommons.org/licenses/by-sa/4.0/', 'source url': 'https://xeno-canto.org/1'},
       {'path': 'b.wav', 'species': 'Great Tit', 'recordist': '', 'licence': 'unknown', 'class': 'unknown', 'source url': ''}]
+
+
+@pytest.mark.parametrize('licence, bare', [('CC BY-NC-ND 4.0', True), ('by-nc-nd/2.5', True), ('CC BY-NC-SA 4.0', False),
+                                           ('and others', False), ('', False)])
+def test_forbidding_derivatives(licence, bare):
+  assert licences.parse(licence).forbids_derivatives is bare

@@ -99,7 +99,7 @@ def test_recordings_with_a_manifest(tmp_path, said):
   with open(tmp_path / 'out' / 'ATTRIBUTION.csv', newline='') as f:
     attribution = list(csv.DictReader(f))
   assert len(attribution) == 8 and attribution[0] == dict(
-      path='G0.wav', species='Great Tit', recordist='Ann, Bob', licence='CC0')
+      path='G0.wav', species='Great Tit', recordist='Ann, Bob', licence='CC0', **{'class': 'pd', 'source url': ''})
   assert sum(made['splits'].values()) == sum(sum(c.values()) for c in made['clips'].values())
   batch = next(pipeline.train_batches(str(tmp_path / 'out'), 'train', ['decode', 'random_crop(12000)', 'prompt', 'label', 'roll(8)',
                                                                        'keep("audio", "tokens", "label", "roll")'], 4, 0))

@@ -1,9 +1,6 @@
 """Fetching from a server on the loopback that plays the API and all its moods; nothing goes further than this machine."""
 
 import contextlib
-import http.server
-import io
-import json
 import logging
 import os
 import pathlib
@@ -15,94 +12,14 @@ import urllib.parse
 
 import numpy as np
 import pytest
-import soundfile
 
-from data_pipeline import xeno_canto, xeno_canto_query
-from tools import fetch_xeno_canto, licence_table, polite_http, true_stereo, xeno_canto_folder
+from data_pipeline import xeno_canto
+from tools import fetch_xeno_canto, polite_http, xeno_canto_folder
 from tools.polite_http import Client, HttpError
+from tests.tools.xeno_canto_server import KEY, LEFT, RIGHT, Server, sound
 from tools.xeno_canto_folder import Options
 
-KEY = 'se/cret+key&1'
-RATE = 16000
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-RNG = np.random.default_rng(0)
-LEFT, RIGHT = 0.1 * RNG.standard_normal((2, RATE))
-
-
-def sound(audio=LEFT):
-  file = io.BytesIO()
-  soundfile.write(file, audio, RATE, format='WAV')
-  return file.getvalue()
-
-
-class Server(http.server.ThreadingHTTPServer):
-  """Recordings in pages of `size`; `moods`: path -> list of answers to give before the proper one, ... for ever."""
-
-  daemon_threads = True
-
-  def __init__(self):
-    super().__init__(('127.0.0.1', 0), Handler)
-    self.url = f'http://127.0.0.1:{self.server_port}'
-    self.recordings, self.sounds, self.moods, self.asked, self.queries, self.size = [], {}, {}, [], [], 2
-
-  def add(self, number, body=None, **changed):
-    self.recordings.append({
-        'id': str(number), 'gen': 'Strix', 'sp': 'aluco', 'en': 'Tawny Owl', 'rec': 'Ann', 'q': 'A', 'length': '0:01',
-        'type': 'song',
-        'lic': '//creativecommons.org/licenses/by-nc-sa/4.0/', 'url': f'//xeno-canto.org/{number}', 'also': [''],
-        'file': f'{self.url}/{number}/download', 'file-name': f'XC{number}-owl.wav'} | changed)
-    self.sounds[f'/{number}/download'] = sound() if body is None else body
-
-  def files(self):
-    """Paths of sounds that were asked for, without slashes."""
-    return [p.strip('/').removesuffix('/download') for p in self.asked if p.endswith('download')]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-
-  protocol_version = 'HTTP/1.1'
-
-  def log_message(self, *unused):
-    pass
-
-  def reply(self, status, body, kind, length=None, **headers):
-    self.send_response(status)
-    self.send_header('Content-Type', kind)
-    self.send_header('Content-Length', str(len(body) if length is None else length))
-    for name, value in headers.items():
-      self.send_header(name.replace('_', '-'), value)
-    self.end_headers()
-    with contextlib.suppress(OSError):
-      self.wfile.write(body)
-    if length is not None:
-      self.close_connection = True
-
-  def do_GET(self):
-    s, parts = self.server, urllib.parse.urlsplit(self.path)
-    s.asked.append(parts.path)
-    query = dict(urllib.parse.parse_qsl(parts.query))
-    moods = s.moods.get(parts.path, [])
-    mood = moods[0] if moods else None
-    if moods and len(moods) > 1 and moods[1] is not ... or len(moods) == 1:
-      moods.pop(0)
-    if callable(mood):
-      return mood(self)
-    if isinstance(mood, tuple):
-      status, body, headers = mood
-      return self.reply(status, json.dumps(body).encode() if not isinstance(body, bytes) else body, 'application/json', **headers)
-    if parts.path == '/api/3/recordings':
-      s.queries.append(query)
-      if query.get('key') != KEY:
-        return self.reply(401, json.dumps({'error': 'client_error', 'message': "Missing or invalid 'key' parameter."}).encode(),
-                          'application/json')
-      number, pages = int(query['page']), -(-len(s.recordings) // s.size)
-      body = {'numRecordings': str(len(s.recordings)), 'numSpecies': '1', 'page': number, 'numPages': pages,
-              'recordings': s.recordings[(number - 1) * s.size:number * s.size]}
-      return self.reply(200, json.dumps(body).encode(), 'application/json')
-    assert 'key' not in query, 'the key goes to the API only'
-    if parts.path not in s.sounds:
-      return self.reply(404, b'<html>no</html>', 'text/html')
-    return self.reply(200, s.sounds[parts.path], 'audio/wav')
 
 
 @pytest.fixture
@@ -350,47 +267,6 @@ def test_the_command_line(server, tmp_path):
   assert failed.returncode == 1 and 'Missing or invalid' in failed.stderr
   for text in (done.stdout, done.stderr, failed.stdout, failed.stderr):
     assert KEY not in text and urllib.parse.quote_plus(KEY) not in text and 'wrong/key' not in text and 'wrong%2Fkey' not in text
-
-
-@pytest.mark.parametrize('query, sent, notes', [
-    ('gen:Strix q:">C" cnt:"United States"', 'gen:Strix q:">C" cnt:"United States"', 0),
-    ('gen:Strix year:2010-2015', 'gen:Strix year:">2009" year:"<2016"', 1),
-    ('month:"3-5" smp:44100-48000', 'month:">2" month:"<6" smp:">44099" smp:"<48001"', 2),
-    ('temp:-5-2.5', 'temp:">-5.1" temp:"<2.6"', 1), ('len:10-30 year:2010', 'len:10-30 year:2010', 0),
-    ('gen:Strix genus:x', 'gen:Strix genus:x', 1),
-])
-def test_queries(query, sent, notes):
-  made, said = xeno_canto_query.prepare(query)
-  assert made == sent and len(said) == notes
-
-
-@pytest.mark.parametrize('query, message', [('', 'expected tagged terms'), ('tawny owl gen:Strix', "found 'tawny owl'"),
-                                            ('year:2015-2010', 'from more to less')])
-def test_queries_that_cannot_be_sent(query, message):
-  with pytest.raises(ValueError, match=message):
-    xeno_canto_query.prepare(query)
-
-
-@pytest.mark.parametrize('right, differs', [
-    (LEFT, False), (-0.3 * LEFT, False), (np.roll(LEFT, 7), False), (0 * LEFT, False), (RIGHT, True),
-    (0.9 * LEFT + 0.05 * RIGHT, True), (np.round(LEFT * 32768) / 32768, False),
-])
-def test_true_stereo(tmp_path, right, differs):
-  soundfile.write(tmp_path / 'x.wav', np.stack([LEFT, right], axis=1), RATE, subtype='FLOAT')
-  assert true_stereo.truly_stereo(tmp_path / 'x.wav') == differs
-  soundfile.write(tmp_path / 'm.wav', LEFT, RATE)
-  assert not true_stereo.truly_stereo(tmp_path / 'm.wav')
-
-
-def test_the_real_copies_are_found_out(real_data):
-  assert true_stereo.truly_stereo(real_data / 'nps_yellowstone' / 'Bird_American_Robin_American_Robin.mp3')
-  assert not true_stereo.truly_stereo(real_data / 'nps_yellowstone' / 'Bird_American_Dipper_American_Dipper.mp3')
-
-
-def test_licence_table():
-  text = licence_table.text([('CC0', 60.0), ('CC BY-NC-ND 4.0', 30.0), ('CC BY-NC-ND 4.0', None), ('', 6.0)], 'mine')
-  assert 'mine' in text and 'by-nc-nd 4.0' in text
-  assert text.splitlines()[-1].startswith('4 recordings: commercial use not permitted')
 
 
 def test_retry_after():

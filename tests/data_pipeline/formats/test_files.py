@@ -37,13 +37,13 @@ def test_inside_or_refused(path):
 
 
 @pytest.mark.parametrize('text, message', [
-    ('', 'line 1: not JSON'), ('{\n"a": }', 'line 2: not JSON'), ('[1]', 'a JSON list: expected an object'),
+    ('', r'not JSON \(line 1: '), ('{\n"a": }', r'not JSON \(line 2: '), ('[1]', 'a JSON list: expected an object'),
     ('[' * 100_000, 'nested too deeply'),
 ])
 def test_broken_json(tmp_path, text, message):
   (tmp_path / 'x.json').write_text(text)
   with pytest.raises(ValueError, match=f'x.json.*{message}'):
-    files.read_json(tmp_path / 'x.json')
+    files.read_json_object(tmp_path / 'x.json')
 
 
 @pytest.mark.parametrize('value, message', [

@@ -67,7 +67,7 @@ def test_bad_observations(tmp_path, bad, kind, message):
 
 
 @pytest.mark.parametrize('text, message', [
-    ('x', 'line 1: not JSON'), ('[]', 'expected an object'), ('{}', "not JAMS: no 'annotations'"),
+    ('x', r'not JSON \(line 1: '), ('[]', 'expected an object'), ('{}', "not JAMS: no 'annotations'"),
     ('{"annotations": [{}]}', "not JAMS: no 'namespace'"), ('{"annotations": [{"namespace": "beat"}]}', "it has \\['beat'\\]"),
     ('{"annotations": [{"namespace": "scaper"}]}', "annotation 1: no 'data'"),
 ])
