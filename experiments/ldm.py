@@ -35,5 +35,6 @@ def get_config(arg=''):
   c.evals.loss = dict(name='loss', split='val', every='50%', limit=256, batch_size=64)
   if arg.judge:
     c.evals.label_fidelity = dict(
-        name='label_fidelity', split='single', every='25%', limit=96, batch_size=32, judge=arg.judge, condition='both', repeats=1, seed=0)
+        name='label_fidelity', split='single', every='25%', limit=96, batch_size=32, judge=arg.judge, condition='both', repeats=1,
+        seed=0)
   return c

@@ -12,14 +12,11 @@ import argparse
 import base64
 import os
 import pathlib
-import re
 import sys
 from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when imported
 
-import jinja2
-import markupsafe
 import numpy as np
 from rich import console as rich_console, markup as rich_markup, table as rich_table
 
@@ -27,6 +24,7 @@ from data_pipeline.scene import VOCALISATIONS
 from sgm import render
 from tools import data_charts
 from tools import data_facts
+from tools import pages
 from tools import report_charts
 from tools import report_files
 
@@ -90,23 +88,14 @@ def build(directory: str | os.PathLike, out: str | os.PathLike | None = None) ->
   """
   facts = data_facts.collect(str(directory))
   page = pathlib.Path(out) if out else pathlib.Path(directory) / 'description.html'
-  environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-  environment.filters['cell'] = _cell
-  here = pathlib.Path(__file__)
-  # The report's own style sheet, so that both look alike.
-  style = re.search(r'<style>(.*?)</style>', here.with_name('report_template.html').read_text(encoding='utf-8'), re.DOTALL)[1]
-  template = environment.from_string(here.with_name('describe_data_template.html').read_text(encoding='utf-8'))
-  html = template.render(
-      name=pathlib.Path(directory).resolve().name, style=markupsafe.Markup(style), tables=tables(facts),
+  pages.write(page, 'describe_data_template.html', dict(
+      name=pathlib.Path(directory).resolve().name, tables=tables(facts),
       tiles=_tiles(facts), warnings=data_facts.warnings(facts), notes=facts.record.get('notes', []),
       skipped=facts.record.get('skipped', []), fingerprint=facts.info.fingerprint,
       charts=[(title, _uri('.png', picture(facts))) for title, picture in (
           ('Clips per species and split', data_charts.clips), ('Level of the clips', data_charts.levels),
           ("Where the species sing: median edges of their events", data_charts.bands))],
-      clips=[_shown(facts, clip) for clip in _choose(facts)])
-  temporary = page.with_name(f'{page.name}.tmp')
-  temporary.write_text(html, encoding='utf-8')
-  os.replace(temporary, page)
+      clips=[_shown(facts, clip) for clip in _choose(facts)]), {'cell': _cell})
   return page, describe(facts)
 
 

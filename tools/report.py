@@ -28,8 +28,8 @@ import statistics
 import sys
 from typing import Any, Iterable, Mapping
 
-import jinja2
 
+from tools import pages
 from tools import report_charts
 from tools import report_files as files
 from tools import report_words as words
@@ -52,13 +52,8 @@ def build(out: str | os.PathLike) -> pathlib.Path:
   out = pathlib.Path(out)
   if not out.is_dir():
     raise FileNotFoundError(f'{out}: no such folder; give the folder that a run was written to')
-  environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-  environment.filters['number'] = report_charts.number
-  template = environment.from_string(pathlib.Path(__file__).with_name('report_template.html').read_text(encoding='utf-8'))
   path = out / 'report.html'
-  temporary = out / 'report.html.tmp'
-  temporary.write_text(template.render(view(out)), encoding='utf-8')
-  os.replace(temporary, path)
+  pages.write(path, 'report_template.html', view(out), {'number': report_charts.number})
   return path
 
 
