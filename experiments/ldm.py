@@ -11,7 +11,7 @@ from experiments import common
 def get_config(arg=''):
   arg = common.parse_arg(arg, preset='base', data='', autoencoder='', scale='mel', level='', judge='')
   c = common.base(arg.preset, arg.scale, arg.level)
-  c.total_steps = 1250
+  c.total_steps = 1450
   c.batch_size = 96
   c.optim.weight_decay = 0.0
   time_patch = 1

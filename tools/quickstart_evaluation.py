@@ -27,7 +27,7 @@ from tools import quickstart_cost
 
 PICTURES = 6
 SAMPLES_PER_PROMPT = 2
-DETECTOR = dict(ts=(0.6, 0.7, 0.8, 0.9, 0.95), noises=2, top=16)
+DETECTOR = dict(ts=(0.6, 0.7, 0.8, 0.9, 0.95), noises=4, top=16)
 
 
 def _context(workdir: pathlib.Path) -> tuple[restore.Run, evaluator_lib.Context]:
