@@ -11,7 +11,8 @@ import math
 import re
 from typing import Any
 
-UNKNOWN = frozenset(('', '?', '-', 'unknown', 'null', 'none', 'n/a', 'no score', 'not known', 'not specified',
+# What programs and people write where nothing is known, in lower case; "NA" is R, "nan" is pandas. Question marks say it too.
+UNKNOWN = frozenset(('', '-', 'unknown', 'null', 'none', 'na', 'n/a', 'nan', 'no score', 'not known', 'not specified',
                      'restricted_species'))
 LONGEST_LIST = 100_000  # characters; parsing deeply nested text costs memory out of proportion
 
@@ -22,8 +23,11 @@ def text(cell: Any) -> str:
     return ''
   if isinstance(cell, int) and abs(cell) > 10 ** 18 or isinstance(cell, float) and not math.isfinite(cell):
     return ''  # python also refuses to print numbers of thousands of digits
-  line = ' '.join(''.join(c if c.isprintable() else ' ' for c in str(cell)).split())
-  return '' if line.lower() in UNKNOWN else line
+  line = str(cell)
+  if not line.isprintable():
+    line = ''.join(c if c.isprintable() else ' ' for c in line)
+  line = ' '.join(line.split())
+  return '' if line.lower() in UNKNOWN or not line.strip('?') else line
 
 
 def number(cell: Any, low: float = -math.inf, high: float = math.inf) -> float | None:

@@ -76,8 +76,8 @@ def decoded(source: Source) -> Iterator[np.ndarray]:
       raise BadRecording(f'{known.path}: damaged or cut off after {at()} ({_reason(error)})') from error
     if not len(block):
       raise BadRecording(f'{known.path}: truncated or damaged: {at()} can be read')
-    finite = np.isfinite(block).all(axis=1)  # (n,)
-    good = len(block) if finite.all() else int(finite.argmin())
+    finite = np.isfinite(block)  # (n, C)
+    good = len(block) if finite.all() else int(finite.all(axis=1).argmin())
     yield block[:good]
     done += good
     if good < len(block):

@@ -1,7 +1,8 @@
 """Saved metadata of Freesound: JSON of its API v2, one sound or a page of results.
 
-Freesound knows no species: a sound has a name, tags and a description, and serves as an environment or a noise. The audio
-lies beside the metadata under the names that Freesound gives: 12345__user__name.wav, or 12345_678-hq.mp3 for a preview.
+Freesound knows no species: a sound has a name, tags and a description, and serves as an environment or a noise. What it is
+of is taken from words of its name and tags. The audio lies beside the metadata under the names that Freesound gives:
+12345__user__name.wav, or 12345_678-hq.mp3 for a preview.
 """
 
 from __future__ import annotations
@@ -13,9 +14,28 @@ from typing import Any, Mapping
 
 from data_pipeline import cells, metadata_files
 from data_pipeline.formats import files
-from data_pipeline.sources import Skip
+from data_pipeline.recording import Listing, Recording, Skip
 
 PREVIEWS = ('preview-hq-ogg', 'preview-hq-mp3', 'preview-lq-ogg', 'preview-lq-mp3')  # best first
+
+# Words of a name or tag -> scene.ENVIRONMENTS and scene.NEARS. Of several that fit the first one holds: rain drowns wind, and
+# both drown insects; a forest is the place of all three.
+ENVIRONMENT_WORDS = {
+    'rain': 'rain rains raining rainy rainfall rainstorm raindrops drizzle downpour thunderstorm',
+    'wind': 'wind winds windy gust gusts gusty breeze gale storm stormy',
+    'insects': 'insect insects cricket crickets cicada cicadas grasshopper grasshoppers katydid katydids',
+    'forest': 'forest forests rainforest woods woodland woodlands jungle',
+}
+NEAR_WORDS = {
+    'river': 'river rivers stream streams creek creeks brook brooks',
+    'road': 'road roads traffic highway motorway street streets',
+}
+BIRD_WORDS = frozenset((
+    'bird birds birdsong birdsongs birdcall birdcalls birdlife dawnchorus blackbird blackbirds chicken chickens crow crows '
+    'cuckoo cuckoos dove doves duck ducks finch finches geese goose gull gulls hen hens nightingale nightingales owl owls '
+    'parrot parrots pigeon pigeons raven ravens robin robins rooster roosters seagull seagulls songbird songbirds sparrow '
+    'sparrows thrush thrushes warbler warblers woodpecker woodpeckers wren wrens').split()) | {'dawn chorus'}
+NEGATIONS = ('no', 'not', 'without')  # before a word: 'forest, no birds'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +79,45 @@ class FreesoundRecord:
   def lossy(self) -> bool:
     """Whether the file found is a preview, which keeps neither the rate nor always the channels of the original."""
     return self.path is not None and bool(re.search(r'-[hl]q$', self.path.stem))
+
+  @property
+  def words(self) -> frozenset[str]:
+    """Words of the name and the tags in lower case, and neighbouring pairs of them; denied ones left out."""
+    found: set[str] = set()
+    for text in (self.name, *self.tags):
+      before = ''
+      for word in re.findall(r'[^\W\d_]+', text.lower()):
+        if before not in NEGATIONS:
+          found |= {word, f'{before} {word}'}
+        before = word
+    return frozenset(found)
+
+  @property
+  def environment(self) -> str:
+    """One of scene.ENVIRONMENTS, '' where no word tells."""
+    return _first(ENVIRONMENT_WORDS, self.words)
+
+  @property
+  def near(self) -> str:
+    """One of scene.NEARS, '' where no word tells."""
+    return _first(NEAR_WORDS, self.words)
+
+  @property
+  def speaks_of_birds(self) -> bool:
+    return not BIRD_WORDS.isdisjoint(self.words)
+
+  def recording(self, folder: pathlib.Path) -> Recording:
+    """As the builder of data sets takes it, of no species; `path` must be set and below `folder`.
+
+    `started` stays unknown: `created` is the day of the upload. The length does, since it is that of the whole sound.
+    """
+    return Recording(
+        path=self.path, name=self.path.relative_to(folder).as_posix(), licence=self.licence, recordist=self.recordist,
+        group=f'FS{self.id}', url=self.url, continuous=True, environment=self.environment, near=self.near)
+
+
+def _first(table: Mapping[str, str], words: frozenset[str]) -> str:
+  return next((name for name, listed in table.items() if not words.isdisjoint(listed.split())), '')
 
 
 def record(row: Mapping[str, Any]) -> FreesoundRecord:
@@ -154,3 +213,22 @@ def find(directory: str) -> tuple[list[FreesoundRecord], list[Skip]]:
   """
   pairs, skips = metadata_files.find(directory, 'Freesound', ('.json',), read, number_in)
   return [dataclasses.replace(r, path=path) for r, path in pairs], skips
+
+
+def listing(directory: str) -> Listing:
+  """The sounds of a folder as environments, as `find` finds them; those that speak of birds are counted in a note.
+
+  Raises ValueError as `find`.
+  """
+  folder = pathlib.Path(directory).resolve()
+  records, skips = find(directory)
+  notes = []
+  for count, what in (
+      (sum(r.speaks_of_birds for r in records), 'speak of birds in their name or tags, which nobody has labelled: heard in the '
+       'background of a clip, such birds are missing from its labels'),
+      (sum(not r.environment and not r.near for r in records), 'have no word of a known environment in their name or tags'),
+      (sum(r.lossy for r in records), 'are lossy previews')):
+    if count:
+      notes.append(f'{count} of {len(records)} sounds {what}')
+  recordings = (r.recording(folder) for r in records)
+  return Listing(tuple(sorted(recordings, key=lambda r: r.name)), tuple(skips), tuple(notes))

@@ -9,16 +9,17 @@ import pathlib
 from typing import Any, Callable, Iterable, TypeVar
 
 from data_pipeline.formats import files
-from data_pipeline.sources import SUFFIXES, Skip
+from data_pipeline.recording import SUFFIXES, Skip
 
 Record = TypeVar('Record')
 OWN = ('ATTRIBUTION.csv', 'manifest.csv', 'dataset.json')  # of this project; they describe no recordings of a collection
 
 
-def load_table(path: files.Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str] | ValueError]]:
+def load_table(path: files.Path, columns: tuple[str, ...],
+               any_of: tuple[str, ...] = ()) -> list[tuple[int, dict[str, str] | ValueError]]:
   """The rows of a CSV file with commas or semicolons: (line in the file, cells), or (line, the error).
 
-  Raises ValueError naming the file: not UTF-8, not CSV, or one of `columns` is missing.
+  Raises ValueError naming the file: not UTF-8, not CSV, one of `columns` is missing, or all of `any_of` are.
   """
   text = '\n'.join(files.read_lines(path)).replace('\0', '')
   header = text.split('\n', 1)[0]
@@ -26,8 +27,9 @@ def load_table(path: files.Path, columns: tuple[str, ...]) -> list[tuple[int, di
   rows: list[tuple[int, dict[str, str] | ValueError]] = []
   try:
     found = [c.strip() for c in reader.fieldnames or []]
-    if not set(columns) <= set(found):
-      raise ValueError(f'{path}: expected the columns {", ".join(columns)}, found {", ".join(found) or "none"}')
+    if not set(columns) <= set(found) or any_of and not set(any_of) & set(found):
+      either = f' and {" or ".join(any_of)}' if any_of else ''
+      raise ValueError(f'{path}: expected the columns {", ".join(columns)}{either}, found {", ".join(found) or "none"}')
     reader.fieldnames = found
     for row in reader:
       if None in row:  # more cells than columns: an unquoted delimiter has shifted them, and nobody can tell which

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Sequence
 import unicodedata
 
 from data_pipeline.taxonomy import Taxonomy
@@ -142,6 +143,7 @@ class Lexicon:
   """
 
   def __init__(self, taxonomy: Taxonomy):
+    self._species = taxonomy.species
     self.entries: dict[tuple[str, ...], Meaning] = dict(GRAMMAR)
     for s in taxonomy.species:  # first what `render` says, so that nothing else can take its place
       for name, meaning in ((s.common, (('species', s.code),)), (s.scientific, (('species', s.code),)),
@@ -172,6 +174,20 @@ class Lexicon:
       if meaning is not None:
         return meaning, n
     return None, 1
+
+  def ending_in(self, words: Sequence[str]) -> tuple[str, ...]:
+    """Common names, or their plurals, of which `words` are the end and not the whole, in class order."""
+    return self._endings.get(tuple(words), ())
+
+  @functools.cached_property
+  def _endings(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """For errors only, and so not built with the rest."""
+    found: dict[tuple[str, ...], dict[str, None]] = {}
+    for s in self._species:
+      for words in (w for name in (s.common, plural(s.common)) for w in _spellings(name)):
+        for k in range(1, len(words)):
+          found.setdefault(words[k:], {})[s.common] = None
+    return {words: tuple(names) for words, names in found.items()}
 
 
 def _spellings(name: str) -> list[tuple[str, ...]]:

@@ -2,17 +2,20 @@
 
   Forest environment, a Barn owl singing lightly at the start, near a river, two Black grouse calling throughout
 
-A prompt is a list of clauses, parted by commas or "and", in any order; phrases.py has the words. Whatever `render` can say,
-`tokenizer.from_grammar` has a token for.
+A prompt is a list of clauses, parted by commas or "and", in any order; phrases.py has the words. `parse` knows a species by
+common name, scientific name or code; `render` says the common name only. Whatever either knows, `tokenizer.from_grammar` has a
+token for, but a model has met the words of `render` alone: what it is told is rendered anew from what was parsed.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Sequence
 
 import numpy as np
 
 from data_pipeline import phrases
+from data_pipeline import taxonomy as taxonomy_lib
 from data_pipeline.description import (  # what a prompt means is part of this module's face
     LOUDNESSES, MAX_COUNT, TIMINGS, DescribedEvent, Description, project, realise)
 from data_pipeline.phrases import lexicon, plural
@@ -22,7 +25,7 @@ from data_pipeline.taxonomy import Species, Taxonomy, closest
 __all__ = ['LOUDNESSES', 'MAX_COUNT', 'TIMINGS', 'DescribedEvent', 'Description', 'PromptError', 'parse', 'project', 'realise',
            'render']
 
-SCIENTIFIC = 0.05  # how often `render` calls a single bird by its scientific name
+LISTED = 8  # of many candidates an error names so many
 _EVENT_SLOTS = ('vocalisation', 'timing', 'loudness')
 _SCENE_SLOTS = ('environment', 'noise', 'near')
 
@@ -80,9 +83,8 @@ def _event(event: DescribedEvent, species: Species, draws: _Draws) -> str:
   if event.count > 1:
     who = f'{phrases.COUNTS[event.count - 1]} {plural(species.common)}'
   else:
-    name = species.scientific if species.scientific and draws.uniform() < SCIENTIFIC else species.common
-    article = article_of(name)
-    who = f'{draws.pick((article, article, article, "one"))} {name}'
+    article = article_of(species.common)
+    who = f'{draws.pick((article, article, article, "one"))} {species.common}'
   one, many, noun, _ = phrases.VERB[event.vocalisation]
   timing = draws.pick(phrases.TIMING[event.timing][0]) if event.timing else ''
   order = draws.uniform()
@@ -107,8 +109,9 @@ def parse(text: str, taxonomy: Taxonomy) -> Description:
   """Reads a prompt. Case, order of clauses and most small words do not matter; what is not said is ''.
 
   Raises:
-    PromptError: a phrase that is neither in the grammar nor a name of the taxonomy, with the nearest ones; two
-      environments, two timings of one event and the like; an attribute without a bird; an empty text.
+    PromptError: a phrase that is neither in the grammar nor a name of the taxonomy, with the nearest ones, or those that end in
+      it (a 'barn owl' may be several), and what it is called by eBird; two environments, two timings of one event and the
+      like; an attribute without a bird; an empty text.
   """
   words = phrases.tokens(text)
   if all(word in phrases.BREAKS for word in words):
@@ -197,7 +200,43 @@ def _unknown(words: list[str], start: int, end: int, taxonomy: Taxonomy) -> Prom
   while last < len(words) and words[last] not in phrases.BREAKS:
     last += 1
   phrase, clause = ' '.join(words[start:end]), ' '.join(words[first:last])
+  # A name may begin or end with a word of the grammar: of 'a song thrush' only 'thrush' means nothing.
+  spans = [tuple(words[a:b]) for a in range(first, end) for b in range(max(a, start) + 1, last + 1)]
+  length, real = _real_bird(sorted(spans, key=len, reverse=True), taxonomy)
+  message = f'unknown phrase {phrase!r} in {clause!r}{real}'
+  # 'thrush' is short for 'Tumble thrush', but not where a song thrush was asked for.
+  full = lexicon(taxonomy).ending_in(words[start:end]) if length <= end - start else ()
+  if full:
+    more = f', and {len(full) - LISTED} more' if len(full) > LISTED else ''
+    return PromptError(f'{message}; give the full name: {", ".join(full[:LISTED])}{more}')
   forms = [' '.join(form) for form in phrases.GRAMMAR if form[0] not in phrases.BREAKS]
   similar = closest(phrase, forms, cutoff=0.5)
-  return PromptError(f'unknown phrase {phrase!r} in {clause!r}; nearest species: {", ".join(taxonomy.nearest(phrase))}'
+  return PromptError(f'{message}; nearest species: {", ".join(taxonomy.nearest(phrase))}'
                      + (f'; nearest phrases: {", ".join(similar)}' if similar else ''))
+
+
+def _real_bird(spans: Sequence[tuple[str, ...]], taxonomy: Taxonomy) -> tuple[int, str]:
+  """The words in the first of `spans` that is a name of eBird's, and that in words, as part of a message; (0, '') for none.
+
+  The edition of the taxonomy goes first, then the newest. Reading them needs pandas: for errors only.
+  """
+  years = sorted(taxonomy_lib.editions(), key=lambda year: (year != taxonomy.year, -year))
+  for span, year in ((span, year) for span in spans for year in years if span in _ebird_names(year)):
+    real = _ebird_names(year)[span]
+    edition = f'{taxonomy.name} {taxonomy.year}' if taxonomy.year else taxonomy.name
+    names = {name.lower() for name in real.names}
+    akin = ''.join(f', where {_spelled(s)} shares a name with it' for s in taxonomy.species
+                   if names & {name.lower() for name in s.names})
+    return len(span), (f'; {" ".join(span)!r} is {_spelled(real)} of eBird {year}, not among the {len(taxonomy)} species of '
+                       f'{edition!r}{akin}')
+  return 0, ''
+
+
+@functools.lru_cache(maxsize=None)
+def _ebird_names(year: int) -> dict[tuple[str, ...], Species]:
+  """The birds of an edition by their names in tokens: code, common name and its plural, scientific name."""
+  return {tuple(phrases.tokens(name)): s for s in taxonomy_lib.edition(year).species for name in (*s.names, plural(s.common))}
+
+
+def _spelled(s: Species) -> str:
+  return f'{s.common} ({", ".join(filter(None, (s.code, s.scientific)))})'

@@ -43,7 +43,7 @@ class Taxonomy:
   """The classes of a data set, in class order.
 
   Attributes:
-    species: at least one; codes and names are unique, whatever their case.
+    species: codes and names are unique, whatever their case; none at all in a data set without labels.
     name: 'eBird', 'procedural' or whatever the rows came from.
     year: edition of the taxonomy; None where there is none.
   """
@@ -57,8 +57,6 @@ class Taxonomy:
 
   def __post_init__(self):
     species = tuple(self.species)
-    if not species:
-      raise ValueError(f'Taxonomy {self.name!r} has no species')
     names: dict[str, int] = {}
     for i, s in enumerate(species):
       for name in s.names:
@@ -97,12 +95,17 @@ class Taxonomy:
     except KeyError:
       raise self._unknown(code) from None
 
+  def get(self, text: str) -> Species | None:
+    """The species of a code, common or scientific name, whatever its case; None where it has none."""
+    at = self._names.get(' '.join(text.split()).lower())
+    return None if at is None else self.species[at]
+
   def resolve(self, text: str) -> Species:
     """The species of a code, common or scientific name, whatever its case. Raises UnknownSpecies."""
-    try:
-      return self.species[self._names[' '.join(text.split()).lower()]]
-    except KeyError:
-      raise self._unknown(text) from None
+    found = self.get(text)
+    if found is None:
+      raise self._unknown(text)
+    return found
 
   def nearest(self, text: str, n: int = 3) -> tuple[str, ...]:
     """Up to `n` names of different species that look most like `text`."""
@@ -114,8 +117,8 @@ class Taxonomy:
 
   def _unknown(self, text: str) -> UnknownSpecies:
     edition = f'{self.name} {self.year}' if self.year else self.name
-    return UnknownSpecies(f'unknown species {text!r} in the taxonomy {edition!r} of {len(self)} species; '
-                          f'nearest: {", ".join(self.nearest(text))}')
+    near = f'; nearest: {", ".join(self.nearest(text))}' if self.species else ''
+    return UnknownSpecies(f'unknown species {text!r} in the taxonomy {edition!r} of {len(self)} species{near}')
 
   def to_json(self) -> dict[str, Any]:
     """A dict for `json.dumps`."""

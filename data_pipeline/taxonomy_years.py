@@ -74,24 +74,22 @@ def resolve(name: str, year: int) -> Species:
   try:
     return taxonomy.resolve(name)
   except UnknownSpecies as error:
-    elsewhere = _elsewhere(name, year)
+    others = elsewhere(name, year)
     candidates = _ending_in(name, taxonomy.species)
     if len(candidates) > 1:
       more = f'; and {len(candidates) - LISTED} more' if len(candidates) > LISTED else ''
       raise AmbiguousSpecies(f'{name!r} names no one species in eBird {year}; it may be '
-                             f'{"; ".join(map(_spelled, candidates[:LISTED]))}{more}{elsewhere}', candidates) from None
-    raise UnknownSpecies(f'{error}{elsewhere}') from None
+                             f'{"; ".join(map(_spelled, candidates[:LISTED]))}{more}{others}', candidates) from None
+    raise UnknownSpecies(f'{error}{others}') from None
 
 
-def _elsewhere(name: str, year: int) -> str:
-  """Which species other editions call so, as the end of a message."""
+def elsewhere(name: str, year: int) -> str:
+  """Which species other editions call so, as the end of a message; '' for none."""
   found: dict[Species, list[str]] = {}
   for other in editions():
-    try:
-      if other != year:
-        found.setdefault(edition(other).resolve(name), []).append(str(other))
-    except UnknownSpecies:
-      pass
+    species = edition(other).get(name) if other != year else None
+    if species:
+      found.setdefault(species, []).append(str(other))
   return ''.join(f'. In {", ".join(when)} it was {_spelled(s)}' for s, when in found.items())
 
 

@@ -7,17 +7,19 @@ XC254462.mp3, or 'XC254462 - Spotted Towhee.mp3', or several cuts of it such as 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import pathlib
 import re
 from typing import Any, Mapping
 
 from data_pipeline import cells, metadata_files
 from data_pipeline.formats import files
-from data_pipeline.sources import Recording, Skip, vocalisation_of
+from data_pipeline.recording import Listing, Recording, Skip, vocalisation_of
 
 QUALITIES = ('A', 'B', 'C', 'D', 'E')  # best first
 RESTRICTED = 'restricted species: xeno-canto withholds the file'
 NOT_BIRDS = ('mystery', 'sonus')  # genus of recordings nobody could identify, and of soundscapes
+NO_EPITHET = ('sp', 'spp', 'spec', 'indet')  # written where the epithet would be, with or without a full stop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,15 +90,20 @@ class XenoCantoRecord:
   @property
   def identified(self) -> bool:
     """Whether the species is known; False for mysteries, soundscapes and a genus alone."""
-    return bool(self.common or self.species) and self.genus.lower() not in NOT_BIRDS
+    named = self.species.lower().rstrip('.') not in NO_EPITHET if self.species else bool(self.common)
+    return named and self.genus.lower() not in NOT_BIRDS
 
   def recording(self, folder: pathlib.Path) -> Recording:
     """As the builder of data sets takes it; `path` must be set and below `folder`.
 
     The stated length is left out: a cut of the recording has its number too, and would pass for a truncated file.
     """
-    return Recording(self.path, self.path.relative_to(folder).as_posix(), self.common, self.scientific,
-                     vocalisation_of(', '.join(self.types)), self.licence, self.recordist, self.name)
+    types = ', '.join(self.types)
+    return Recording(
+        path=self.path, name=self.path.relative_to(folder).as_posix(), common=self.common, scientific=self.scientific,
+        vocalisation=vocalisation_of(types), licence=self.licence, recordist=self.recordist, group=self.name, url=self.url,
+        background=self.background, types=types, quality=self.quality, sex=self.sex, stage=self.stage,
+        site=', '.join(filter(None, (self.locality, self.country))), started=started(self.date, self.time))
 
 
 def record(row: Mapping[str, Any]) -> XenoCantoRecord:
@@ -127,6 +134,15 @@ def record(row: Mapping[str, Any]) -> XenoCantoRecord:
       file_name=text('file-name'), group=text('grp', 'group'), animal_seen=cells.yes(text('animal-seen', 'bird-seen')),
       playback_used=cells.yes(text('playback-used')), automatic=cells.yes(text('auto')),
       temperature=cells.number(row.get('temp') or row.get('temperature'), -80.0, 70.0), redacted=redacted)
+
+
+def started(date: str, time: str) -> str:
+  """A date and a time of day, as `cells` reads them, in ISO 8601 as far as known: '2015-06-23T07:17', '2012-05', 'T07:17'."""
+  try:
+    datetime.date.fromisoformat(date)
+  except ValueError:  # a part of a date, which takes no time; or a day that its month has not
+    return date[:7] or (f'T{time}' if time else '')
+  return f'{date}T{time}' if time else date
 
 
 def number_of(row: Mapping[str, Any]) -> str:
@@ -226,6 +242,37 @@ def find(directory: str) -> tuple[list[XenoCantoRecord], list[Skip]]:
   """
   pairs, skips = metadata_files.find(directory, 'xeno-canto', ('.json', '.csv'), read, number_in)
   return [dataclasses.replace(r, path=path) for r, path in pairs], skips
+
+
+def listing(directory: str) -> Listing:
+  """The recordings of birds of known species in a folder, as `find` finds them; the others are skips.
+
+  Raises ValueError as `find`.
+  """
+  folder = pathlib.Path(directory).resolve()
+  records, skips = find(directory)
+  recordings = []
+  for r in records:
+    taken, reason = r.recording(folder), _not_a_bird(r)
+    if reason:
+      skips.append(Skip(taken.name, reason))
+    else:
+      recordings.append(taken)
+  withheld, notes = restricted(skips), ()
+  if withheld:
+    notes = (f'{withheld} recording(s) of restricted species are described, and xeno-canto withholds their sound',)
+  return Listing(tuple(sorted(recordings, key=lambda r: r.name)), tuple(sorted(skips, key=lambda s: s.name)), notes)
+
+
+def _not_a_bird(r: XenoCantoRecord) -> str:
+  """Why a record is not taken for a bird's, '' where it is."""
+  if r.genus.lower() == 'sonus' or r.group.lower() == 'soundscape':
+    return 'a soundscape, of no one species'
+  if r.group.lower() not in ('', 'birds'):
+    return f'of the group {r.group}: only birds are taken'
+  if r.genus.lower() == 'mystery':
+    return 'nobody has identified the species'
+  return '' if r.identified else f'identified to the genus {r.genus} only'
 
 
 def _short(value: Any) -> str:

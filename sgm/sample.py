@@ -23,6 +23,7 @@ from data_pipeline import description as description_lib
 from data_pipeline import prompts as prompts_lib
 from data_pipeline import scene as scene_lib
 from data_pipeline import taxonomy as taxonomy_lib
+from data_pipeline.formats import files
 from data_pipeline.tokenizer import PROMPT_EVENTS
 from data_pipeline.tokenizer import PROMPT_TOKENS
 from sgm import render
@@ -91,7 +92,7 @@ def generate(run: restore.Run, requests: Sequence[Request], seed: int, kind: str
 
 def write(run: restore.Run, requests: Sequence[Request], s: np.ndarray, audio: np.ndarray, out: pathlib.Path, *, seed: int,
           kind: str, checks: Sequence[dict[str, Any]] | None = None) -> list[pathlib.Path]:
-  """Writes each clip's folder OUT/NNNN; `checks` (one dict a clip) is stored apart from the labels, under provenance."""
+  """Writes each clip's folder OUT/NNNN, and whom to thank for what the model learnt from; `checks` (one dict a clip) is stored apart from the labels, under provenance."""
   frontend = run.task.frontend
   grid = render.Grid(run.config.clip.seconds, tuple(frontend.band_hz), frontend.db_range)
   paths = []
@@ -103,6 +104,8 @@ def write(run: restore.Run, requests: Sequence[Request], s: np.ndarray, audio: n
         out / f'{request.index:04d}', audio=audio[k], sample_rate=frontend.sample_rate, spectrogram=s[k, ..., 0], grid=grid,
         scene=request.scene, prompt=request.prompt, seed=seed, versions=workdir_lib.versions(), provenance=provenance,
         taxonomy=run.labels.taxonomy))
+  if run.attribution:
+    files.write_text(out / restore.ATTRIBUTION, run.attribution)
   return paths
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from rich import console as rich_console, table as rich_table
 from scipy import optimize
 
-from data_pipeline import active_regions, sources
+from data_pipeline import active_regions, stream
 from data_pipeline.formats import files
 
 LABELS = ('maad/spinetail.txt', 'r_naturesounds/lbh_selec_table.csv', 'r_ohun/lbh_reference.csv')
@@ -44,7 +44,7 @@ def measure(real_data: pathlib.Path, sample_rate: int = 16000) -> dict[str, Any]
   rows, pairs = [], []
   for path, boxes in labelled(pathlib.Path(real_data)):
     name = path.relative_to(real_data).as_posix()
-    audio = sources.read(sources.Recording(path, name, '', '', 'song', '', '', ''), sample_rate, 1)
+    audio = np.concatenate(list(stream.blocks(path, 60.0, sample_rate, channels=1)))  # (N, 1)
     regions = np.array([(r.onset, r.offset) for r in active_regions.find(audio, sample_rate)]).reshape(-1, 2)
     pairs.append((boxes, regions))
     rows.append({'name': name, 'seconds': len(audio) / sample_rate, **compare([pairs[-1]])})

@@ -1,18 +1,21 @@
-r"""Builds a data set: the built-in birds, or a folder of recordings.
+r"""Builds a data set: the built-in birds, or recordings of any of the known sources.
 
   python -m tools.build_dataset --source procedural --out runs/data --sizes train=6000,val=256
   python -m tools.build_dataset --source recordings --dir recordings/ --out runs/real
+  python -m tools.build_dataset --source xeno_canto --dir owls/ --out runs/owls --dry_run
 
-OUT appears only when it is finished: dataset.json (what it is: see data_pipeline.storage.open_dataset), the TFDS files, and
-for recordings ATTRIBUTION.csv. A finished OUT of the same configuration is left as it is, of another one it is refused.
+Sources of recordings: recordings (species sub-folders, or a manifest.csv), xeno_canto, birdclef2021, birdclef2022, freesound
+(environments), raven, audacity, annotations (tables beside the sound), woodland (long and unlabelled).
+
+OUT appears only when it is finished: dataset.json (what it is: see data_pipeline.storage.open_dataset), the TFDS files,
+ATTRIBUTION.csv, and for recordings recordings.csv, a row for each. A finished OUT of the same configuration is left as it
+is, of another one it is refused. An interrupted build of recordings goes on with what it had decoded.
 """
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import io
 import json
@@ -26,9 +29,10 @@ import zlib
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when imported
 
 from absl import app, flags, logging
-from rich import console as rich_console, table as rich_table
 
-from data_pipeline import active_regions, clip_windows, licences, series, soundscape, sources, taxonomy, tokenizer
+from data_pipeline import active_regions, annotated_labels, clip_windows, licences, series, soundscape, sources, taxonomy, tokenizer
+from data_pipeline.recording import Listing
+from tools import dataset_folder, dataset_recordings
 from tools.progress import Progress
 
 
@@ -46,33 +50,54 @@ class Options:
   sizes: dict[str, int] | None = None
   directory: str | None = None
   judge_groups: str = 'own'
+  species: tuple[str, ...] = ()
+  labels: str | None = None
+  year: int | None = None
+  keep_no_derivatives: bool = False
+  strict: bool = False
+
+  @property
+  def edition(self) -> int:
+    """Of eBird's taxonomy."""
+    return self.year or sources.SOURCES[self.source].year
 
 
-def configuration(o: Options) -> dict[str, Any]:
+def listing(o: Options) -> Listing:
+  """The recordings that are to be used. Raises ValueError for options that do not fit the source."""
+  if o.sizes:
+    raise ValueError('--sizes belongs to --source procedural: the splits of recordings follow from their groups')
+  if not o.directory:
+    raise ValueError(f'--source {o.source} needs --dir')
+  found = sources.listing(o.source, o.directory, o.year, annotated_labels.read_labels(o.labels) if o.labels else None)
+  if not o.keep_no_derivatives:
+    found = sources.without_no_derivatives(found)
+  return sources.of_species(found, o.species, o.edition) if o.species else found
+
+
+def configuration(o: Options, found: Listing | None) -> dict[str, Any]:
   """All that decides the contents of the data set, and nothing else: its fingerprint is the hash of this.
 
   Raises ValueError for options that do not fit the source.
   """
   c: dict[str, Any] = dict(source=o.source, seed=o.seed, clip_seconds=float(o.clip_seconds), sample_rate=o.sample_rate,
                            channels=o.channels)
-  if o.source == 'procedural':
-    if o.directory or o.judge_groups != 'own':
-      raise ValueError('--dir and --judge_groups belong to --source recordings')
+  if found is None:
+    defaults = {f.name: f.default for f in dataclasses.fields(Options)}
+    foreign = {'directory': 'dir', 'judge_groups': 'judge_groups', 'species': 'species', 'labels': 'labels', 'year': 'taxonomy_year'}
+    given = [f'--{flag}' for name, flag in foreign.items() if getattr(o, name) != defaults[name]]
+    if given:
+      raise ValueError(f'{" and ".join(given)} belongs to recordings, not to --source procedural')
     return c | dict(version=soundscape.VERSION, sizes=series.known_sizes(o.sizes or series.SIZES))
-  if o.sizes:
-    raise ValueError('--sizes belongs to --source procedural: the splits of recordings follow from their groups')
-  if not o.directory:
-    raise ValueError('--source recordings needs --dir')
   digest = hashlib.sha256()
-  for r in sources.find(o.directory)[0]:
+  for r in found.recordings:
     head = b''
     if r.path.is_file():
       with open(r.path, 'rb') as f:  # the whole of a large folder would take as long to read as to build
         head = f.read(65536)
-    known = dataclasses.astuple(dataclasses.replace(r, path=pathlib.Path()))[1:]
+    known = repr(dataclasses.replace(r, path=pathlib.Path()))
     digest.update(repr((known, r.path.stat().st_size if r.path.is_file() else None, zlib.crc32(head))).encode())
   constants = {k.lower(): v for module in (active_regions, clip_windows) for k, v in vars(module).items() if k.isupper()}
-  return c | dict(version=1, judge_groups=o.judge_groups, files=digest.hexdigest(), cutting=constants)
+  return c | dict(version=2, judge_groups=o.judge_groups, taxonomy_year=o.edition, files=digest.hexdigest(), cutting=constants)
 
 
 def build(o: Options, say: Callable[[str], None] | None = None) -> dict[str, Any]:
@@ -83,96 +108,38 @@ def build(o: Options, say: Callable[[str], None] | None = None) -> dict[str, Any
     say: takes lines of progress and the report; None prints them.
 
   Raises:
-    ValueError: options that do not fit, OUT holds something else, or no recording can be used.
+    ValueError: options that do not fit, OUT holds something else, no recording can be used, or with `strict` not all can.
     OSError: OUT cannot be written (found out before any work).
   """
   out, stdout = pathlib.Path(o.out).absolute(), sys.stdout
   say = say or (lambda text: print(text, file=stdout, flush=True))
-  config = configuration(o)
+  found = None if o.source == 'procedural' else listing(o)
+  config = configuration(o, found)
   fingerprint = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-  made = _finished(out, config, fingerprint)
+  made = dataset_folder.finished(out, config, fingerprint)
   if made:
     say(f'{o.out} is finished already (fingerprint {fingerprint[:12]})')
     return made
-  partial = _claim(out)
-  try:
+  with dataset_folder.claimed(out) as partial:
     dataset = {'name': o.source, 'fingerprint': fingerprint, 'sample_rate': o.sample_rate, 'channels': o.channels,
                'clip_seconds': float(o.clip_seconds), 'source': config}
-    make = _procedural if o.source == 'procedural' else _recordings
     with contextlib.redirect_stdout(io.StringIO()):  # tfds announces downloads that there are none of
-      dataset |= make(o, partial, say)
-    shutil.rmtree(partial / 'downloads', ignore_errors=True)
+      dataset |= _procedural(o, partial, say) if found is None else _recordings(o, found, partial, say)
+    for leftover in ('downloads', dataset_folder.KEPT):
+      shutil.rmtree(partial / leftover, ignore_errors=True)
     # Imported late, like the builders: 8 s of tensorflow are for builds, not for refusals.
     from data_pipeline import storage
     dataset |= {'tokenizer': tokenizer.from_grammar(taxonomy.Taxonomy.from_json(dataset['taxonomy'])).to_json(),
                 'profiles': {}}
-    _write_json(partial / 'dataset.json', dataset)
+    dataset_folder.write_json(partial / 'dataset.json', dataset)
     measured = next((s for s in ('train', *dataset['splits']) if s in dataset['splits']), None)
     dataset['profiles'] = storage.profiles(storage.open_dataset(str(partial)), measured)
-    _write_json(partial / 'dataset.json', dataset)
+    dataset_folder.write_json(partial / 'dataset.json', dataset)
     os.rename(partial, out)
-  finally:
-    shutil.rmtree(partial, ignore_errors=True)
   clips = ', '.join(f'{s} {n}' for s, n in dataset['splits'].items())
   say(f'{o.out}: {clips} clips of {o.clip_seconds:g} s (fingerprint {fingerprint[:12]})')
+  say(f'terms: {dataset["terms"]}')
   return dataset
-
-
-def _write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
-  temporary = path.with_suffix('.tmp')
-  temporary.write_text(json.dumps(content, indent=1))
-  os.replace(temporary, path)
-
-
-def _finished(out: pathlib.Path, config: dict[str, Any], fingerprint: str) -> dict[str, Any] | None:
-  """The dataset.json of a finished OUT of this configuration, None where nothing is; raises ValueError for anything else."""
-  if not out.exists():
-    return None
-  if not out.is_dir():
-    raise ValueError(f'{out} is a file, expected a folder to make')
-  if not (out / 'dataset.json').exists():
-    if any(out.iterdir()):
-      raise ValueError(f'{out} is not empty and holds no dataset.json: name another folder')
-    return None
-  try:
-    made = json.loads((out / 'dataset.json').read_text())
-    old, same = made['source'], made['fingerprint'] == fingerprint
-  except (json.JSONDecodeError, KeyError, TypeError) as error:
-    raise ValueError(f'{out}/dataset.json is not one of ours ({error!r}): name another folder') from error
-  if same:
-    return made
-  old, new = _flat(old), _flat(config)
-  differing = [f'{k} {old.get(k, "absent")} there, {new.get(k, "absent")} asked'
-               for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
-  raise ValueError(f'{out} holds another data set: {"; ".join(differing)}. Name another folder, or remove it')
-
-
-def _flat(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
-  flat = {}
-  for key, value in config.items():
-    flat |= _flat(value, f'{prefix}{key}.') if isinstance(value, dict) else {prefix + key: value}
-  return flat
-
-
-def _claim(out: pathlib.Path) -> pathlib.Path:
-  """Makes the hidden folder beside OUT in which the build happens; raises OSError where that cannot be."""
-  partial = out.parent / f'.{out.name}.partial'
-  try:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial.mkdir(exist_ok=True)
-    # The lock lives as long as this process: a leftover without it is of a run that was killed.
-    fcntl.flock(os.open(partial, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    for leftover in partial.iterdir():
-      shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-    (partial / 'writable').touch()
-    (partial / 'writable').unlink()
-    if out.exists() and not os.access(out, os.W_OK):
-      raise PermissionError(f'{out} is not writable')
-  except BlockingIOError as error:
-    raise BlockingIOError(f'another run is building {out}') from error
-  except OSError as error:
-    raise OSError(f'cannot write {out}: {error.strerror or error}') from error
-  return partial
 
 
 def _procedural(o: Options, folder: pathlib.Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -181,43 +148,26 @@ def _procedural(o: Options, folder: pathlib.Path, say: Callable[[str], None]) ->
     path, splits = procedural.build(
         str(folder), seed=o.seed, sizes=series.known_sizes(o.sizes or series.SIZES), clip_seconds=o.clip_seconds,
         sample_rate=o.sample_rate, channels=o.channels, workers=o.workers, progress=progress)
-  return {'taxonomy': taxonomy.PROCEDURAL.to_json(), 'splits': splits, 'path': os.path.relpath(path, folder),
-          'licences': {procedural.LICENCE: sum(splits.values())}, 'no_derivatives': 0}
-
-
-def _recordings(o: Options, folder: pathlib.Path, say: Callable[[str], None]) -> dict[str, Any]:
-  from data_pipeline.builders import recordings
-  with Progress('recordings (checked, then cut)', say) as progress:
-    report = recordings.build(
-        str(folder), directory=o.directory, seed=o.seed, clip_seconds=o.clip_seconds, sample_rate=o.sample_rate,
-        channels=o.channels, workers=o.workers, judge_groups=o.judge_groups, progress=progress)
   licences.write_attribution(folder / 'ATTRIBUTION.csv', [
-      licences.Attribution(r.name, r.common or r.scientific, r.recordist, r.licence or 'unknown') for r in report.used])
-  _tell(report, say)
-  bare = sum(licences.parse(r.licence).forbids_derivatives for r in report.used)
-  return {'taxonomy': report.taxonomy.to_json(), 'splits': report.splits, 'path': os.path.relpath(report.path, folder),
-          'licences': dict(collections.Counter(r.licence or 'unknown' for r in report.used).most_common()),
-          'no_derivatives': bare, 'clips': report.clips, 'groups': report.groups,
-          'judge_shares_train': list(report.judge_shares_train), 'notes': list(report.notes),
-          'skipped': [dataclasses.asdict(s) for s in report.skips]}
+      licences.Attribution('all clips', 'invented birds', procedural.RECORDIST, procedural.LICENCE)])
+  return {'taxonomy': taxonomy.PROCEDURAL.to_json(), 'splits': splits, 'path': os.path.relpath(path, folder),
+          'licences': {procedural.LICENCE: sum(splits.values())}, 'no_derivatives': 0,
+          'terms': 'invented sounds in the public domain'}
 
 
-def _tell(report: Any, say: Callable[[str], None]) -> None:
-  """Clips (and recording groups) per species and split, then what was left out."""
-  splits = list(next(iter(report.clips.values())))
-  table = rich_table.Table('species', *splits, title='clips (recordings)')
-  for s in report.taxonomy.species:
-    table.add_row(f'{s.common} ({s.code})', *(f'{report.clips[s.code][p]} ({report.groups[s.code][p]})' for p in splits))
-  console = rich_console.Console(width=100)
-  with console.capture() as text:
-    console.print(table)
-  say(text.get().rstrip())
-  for note in report.notes:
-    say(f'note: {note}')
-  if report.skips:
-    say(f'{len(report.skips)} files skipped:')
-    for skip in report.skips:
-      say(f'  {skip.name}: {skip.reason}')
+def _recordings(o: Options, found: Listing, folder: pathlib.Path, say: Callable[[str], None]) -> dict[str, Any]:
+  from data_pipeline.builders import recordings
+  with Progress('recordings (decoded, then cut)', say) as progress:
+    try:
+      report = recordings.build(
+          str(folder), listing=found, year=o.edition, seed=o.seed, clip_seconds=o.clip_seconds, sample_rate=o.sample_rate,
+          channels=o.channels, workers=o.workers, judge_groups=o.judge_groups, progress=progress)
+    except ValueError as error:
+      raise ValueError(f'{o.directory}: {error}') from error
+  dataset_recordings.tell(report, say)
+  if o.strict and report.skips:
+    raise ValueError(f'{o.directory}: {len(report.skips)} files or rows were skipped, and --strict allows none')
+  return dataset_recordings.describe(report, found, folder)
 
 
 def _sizes(pairs: list[str] | None) -> dict[str, int] | None:
@@ -233,16 +183,34 @@ def main(unused_argv: list[str]) -> None:
   logging.set_verbosity(logging.ERROR)  # tfds tells of its folders
   f = flags.FLAGS
   try:
-    build(Options(f.source, f.out, f.seed, f.clip_seconds, f.sample_rate, f.channels, f.workers, _sizes(f.sizes), f.dir,
-                  f.judge_groups))
+    if f.source != 'procedural' and f.source not in sources.SOURCES:
+      sources.listing(f.source, '')  # raises, naming the known ones
+    if not f.out and not f.dry_run:
+      raise ValueError('--out is missing: the folder to make')
+    o = Options(f.source, f.out or '', f.seed, f.clip_seconds, f.sample_rate, f.channels, f.workers, _sizes(f.sizes), f.dir,
+                f.judge_groups, tuple(f.species), f.labels, f.taxonomy_year, f.keep_no_derivatives, f.strict)
+    if not f.dry_run:
+      build(o)
+    elif o.source == 'procedural':
+      raise ValueError('--dry_run belongs to recordings, not to --source procedural')
+    elif dataset_recordings.preview(listing(o), o.edition, o.workers) and o.strict:
+      raise ValueError(f'{o.directory}: files or rows would be skipped, and --strict allows none')
   except (ValueError, OSError) as error:
     sys.exit(f'build_dataset: {error}')
 
 
 if __name__ == '__main__':  # flags are defined here only: importing this module leaves the caller's flags alone
-  flags.DEFINE_enum('source', None, ['procedural', 'recordings'], 'Where the sound comes from.', required=True)
-  flags.DEFINE_string('out', None, 'Folder to make.', required=True)
-  flags.DEFINE_string('dir', None, 'Folder of recordings: species sub-folders, or a manifest.csv in it or its parent.')
+  flags.DEFINE_string('source', None, 'Where the sound comes from: procedural, ' + '; '.join(
+      f'{name} ({s.what})' for name, s in sources.SOURCES.items()) + '.', required=True)
+  flags.DEFINE_string('out', None, 'Folder to make.')
+  flags.DEFINE_string('dir', None, 'Folder of recordings.')
+  flags.DEFINE_bool('dry_run', False, 'Tells what there is, hours and licences and what would be skipped; makes nothing.')
+  flags.DEFINE_bool('strict', False, 'Fails where any file or row has to be skipped.')
+  flags.DEFINE_list('species', [], 'Only these: codes, common or scientific names.')
+  flags.DEFINE_string('labels', None, 'CSV with the columns label and species: what the labels of tables mean; no species = no bird.')
+  flags.DEFINE_integer('taxonomy_year', None, 'Edition of eBird\'s taxonomy that names are of; default: the source\'s own.')
+  flags.DEFINE_bool('keep_no_derivatives', False,
+                    'Takes recordings in whose licence forbids derivatives: for analysis, not for training or mixing.')
   flags.DEFINE_integer('seed', 0, 'Of the clips (procedural), of the splits (recordings).', lower_bound=0)
   flags.DEFINE_float('clip_seconds', 2.56, 'Length of the stored clips.', lower_bound=0.1)
   flags.DEFINE_integer('sample_rate', 16000, 'Samples per second.', lower_bound=4000)

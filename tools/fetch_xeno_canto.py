@@ -22,7 +22,7 @@ from typing import Any, Callable, Iterator
 from absl import app, flags
 
 from data_pipeline import licences, xeno_canto, xeno_canto_query
-from data_pipeline.sources import Skip
+from data_pipeline.recording import Skip
 from tools import licence_table
 from tools.polite_http import Client, HttpError
 from tools.progress import Progress

@@ -15,7 +15,7 @@ import soundfile
 
 from data_pipeline import metadata_files, xeno_canto
 from data_pipeline.formats import files
-from data_pipeline.sources import SUFFIXES, Skip
+from data_pipeline.recording import SUFFIXES, Skip
 from data_pipeline.xeno_canto import XenoCantoRecord
 from tools.polite_http import Client, HttpError
 from tools.progress import Progress

@@ -1,4 +1,4 @@
-"""A folder of recordings as a TFDS data set: clips around the vocalisations, split by recording group."""
+"""A collection of recordings as a TFDS data set: clips, their scenes, split by recording group."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import collections
 import concurrent.futures
 import dataclasses
 import hashlib
+import pathlib
+from typing import Any, Callable, Iterator, Sequence
 import zlib
-from typing import Any, Callable, Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data_pipeline import active_regions, clip_windows, licences, sources
+from data_pipeline import clip_windows, recorded_species
 from data_pipeline.builders import features
-from data_pipeline.sources import BadRecording, Recording, Skip
+from data_pipeline.decoded import Decoded, decode
+from data_pipeline.decoding import BadRecording
+from data_pipeline.recording import Listing, Recording, Skip
+from data_pipeline.scene import Event
 from data_pipeline.splits import SPLITS, assign
 from data_pipeline.taxonomy import Taxonomy
 
@@ -23,15 +27,26 @@ DENSE_SPLITS = ('train', 'judge')  # overlapping windows; elsewhere they are dis
 
 
 @dataclasses.dataclass(frozen=True)
+class Used:
+  """A recording that is in the data set: the codes of its species, its split, its clips (those of judge and train added)."""
+
+  recording: Recording
+  codes: tuple[str, ...]
+  split: str
+  seconds: float
+  clips: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Report:
-  """What became of a folder.
+  """What became of a collection.
 
   Attributes:
     path: the folder to read with `tfds.builder_from_directory`.
     splits: clips per split.
-    taxonomy: the species that are in it.
+    taxonomy: the species that are in it; none where nothing is labelled.
     used: the recordings in it, in order of their names; skips: the files left out.
-    clips: species code -> split -> number of clips.
+    clips: species code -> split -> number of clips that it is in.
     groups: species code -> split -> number of recording groups.
     judge_shares_train: species whose judge clips come from the groups of train, there being too few.
     notes: what a reader of the data has to know, in sentences.
@@ -40,7 +55,7 @@ class Report:
   path: str
   splits: dict[str, int]
   taxonomy: Taxonomy
-  used: tuple[Recording, ...]
+  used: tuple[Used, ...]
   skips: tuple[Skip, ...]
   clips: dict[str, dict[str, int]]
   groups: dict[str, dict[str, int]]
@@ -54,7 +69,7 @@ class RecordingsConfig(tfds.core.BuilderConfig):
 
 
 class Recordings(tfds.core.GeneratorBasedBuilder):
-  """Clips cut from recordings around their vocalisations; events are found by energy, not by ear."""
+  """Clips cut from recordings, with the events that were annotated, or found by energy where nobody did."""
 
   VERSION = tfds.core.Version(VERSION)
   examples: Callable[[str], Iterator[tuple[str, dict[str, Any]]]] | None = None  # set by `build`
@@ -73,118 +88,172 @@ class Recordings(tfds.core.GeneratorBasedBuilder):
     yield from self.examples(split)
 
 
-def build(out_dir: str, *, directory: str, seed: int, clip_seconds: float, sample_rate: int, channels: int,
+@dataclasses.dataclass(frozen=True)
+class _Part:
+  """A decoded recording, the events of its clips by onset, and its species."""
+
+  recording: Recording
+  sound: Decoded
+  events: tuple[Event, ...]
+  codes: tuple[str, ...]
+
+
+def build(out_dir: str, *, listing: Listing, year: int, seed: int, clip_seconds: float, sample_rate: int, channels: int,
           workers: int, judge_groups: str = 'own', progress: Callable[[int, int], None] | None = None) -> Report:
   """Makes the data set.
 
-  Every recording is decoded twice, once to check it and find its active regions, once to write its clips: memory holds a
-  few recordings at a time.
-
   Args:
-    out_dir: the TFDS folder is made inside of it.
-    directory: see `sources.find`.
+    out_dir: the TFDS folder is made inside of it; beside it `decoded/`, which an interrupted build finds again and the
+      caller removes.
+    listing: what to make it of.
+    year: edition of eBird's taxonomy that names are of.
     seed: of the splits and of the places of disjoint clips.
     clip_seconds, sample_rate, channels: of the clips; several channels are averaged where one is asked.
     workers: threads that decode.
     judge_groups: see `splits.assign`.
-    progress: called with (recordings done, recordings to do), both passes counted.
+    progress: called with (recordings done, recordings to do), decoding and cutting counted.
 
   Raises:
-    ValueError: no usable recording at all; the folder is none, or its manifest lacks a column.
+    ValueError: no usable recording at all, or an unknown edition.
   """
-  recordings, skips = sources.find(directory)
-  done = 0
+  species = recorded_species.of(listing.recordings, year)
+  skips = [*listing.skips, *(Skip(r.name, species.refused[r.species]) for r in listing.recordings if r.species in species.refused)]
+  wanted = [r for r in listing.recordings if r.species not in species.refused]
+  done, total = 0, 2 * len(wanted)
 
-  def scan(recording: Recording) -> list[active_regions.Region] | Skip:
-    try:
-      regions = active_regions.find(sources.read(recording, sample_rate, channels), sample_rate)
-    except BadRecording as error:
-      return Skip(recording.name, str(error))
-    return regions or Skip(recording.name, 'nothing stands out of its noise')
-
-  def tick() -> None:
+  def tick(n: int = 1) -> None:
     nonlocal done
-    done += 1
+    done += n
     if progress:
-      progress(done, 2 * len(recordings))
+      progress(done, total)
 
-  found: dict[Recording, list[active_regions.Region]] = {}
+  folder = pathlib.Path(out_dir) / 'decoded'
+  folder.mkdir(parents=True, exist_ok=True)
+
+  def part(recording: Recording) -> tuple[_Part | None, list[Skip]]:
+    code = species.code_of.get(recording.species, '')
+    try:
+      sound = decode(recording, folder, sample_rate, channels, regions=bool(code) and recording.events is None)
+    except BadRecording as error:
+      return None, [Skip(recording.name, str(error))]
+    if sound.regions is None:
+      events, late = _within(recording, sound)
+      if recording.events and not events and not recording.continuous:
+        return None, [*late, Skip(recording.name, 'none of its events can be used')]
+      return _Part(recording, sound, events, tuple(sorted({e.species for e in events} or {code} - {''}))), late
+    if not sound.regions:
+      return None, [Skip(recording.name, 'nothing stands out of its noise')]
+    events = tuple(Event(code, recording.vocalisation, r.onset, r.offset, r.low_hz, r.high_hz, r.level_db) for r in sound.regions)
+    return _Part(recording, sound, events, (code,)), []
+
+  parts: list[_Part] = []
   with concurrent.futures.ThreadPoolExecutor(max(1, workers)) as pool:
-    for recording, result in zip(recordings, pool.map(scan, recordings)):
-      tick()
-      if isinstance(result, Skip):
-        skips.append(result)
-        tick()
-      else:
-        found[recording] = result
+    for made, bad in pool.map(part, wanted):
+      tick(1 if made else 2)
+      skips += bad
+      parts += [made] if made else []
   skips.sort(key=lambda s: s.name)
-  if not found:
+  if not parts:
     first = f'; the first: {skips[0].name}: {skips[0].reason}' if skips else ''
-    raise ValueError(f'{directory}: none of {len(skips)} files can be used{first}')
-  used = tuple(found)
-  taxonomy, code_of = sources.taxonomy_of(list(used))
-  groups: dict[str, set[str]] = collections.defaultdict(set)
-  for r in used:
-    groups[code_of[r]].add(r.group)
-  split_of, shares = assign(groups, seed, judge_groups)
+    raise ValueError(f'none of {len(skips)} files can be used{first}')
+
+  taxonomy = _subset(species.taxonomy, {c for p in parts for c in p.codes})
+  split_of, shares = _splits(parts, seed, judge_groups)
+  clips = {code: collections.Counter() for code in taxonomy.codes}
+  made_of: collections.Counter[str] = collections.Counter()
   index_of = {code: i for i, code in enumerate(taxonomy.codes)}
-  clips = {code: dict.fromkeys(SPLITS, 0) for code in taxonomy.codes}
 
-  def members(split: str) -> list[Recording]:
-    also = [r for r in used if split == 'judge' and split_of[r.group] == 'train' and code_of[r] in shares]
-    return [r for r in used if split_of[r.group] == split] + also
-
-  def cut(recording: Recording, split: str) -> list[tuple[str, dict[str, Any]]]:
-    audio = sources.read(recording, sample_rate, channels)  # (N, C)
-    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, zlib.crc32(recording.name.encode())])))
-    made, regions = [], found[recording]
-    samples = round(clip_seconds * sample_rate)
-    for start in clip_windows.windows(regions, len(audio) / sample_rate, clip_seconds, split in DENSE_SPLITS, rng):
-      first = round(start * sample_rate)
-      sound = audio[first:first + samples]
-      scene = clip_windows.scene_of(regions, code_of[recording], recording.vocalisation, first / sample_rate,
-                                    len(sound) / sample_rate)
-      name = f'{recording.name}@{first / sample_rate:.3f}'
-      made.append((name, features.to_example(
-          sound, scene, index_of, id=name, group=recording.group, recordist=recording.recordist,
-          licence=recording.licence or 'unknown')))
-    return made
+  def members(split: str) -> list[_Part]:
+    shared = [p for p in parts if split == 'judge' and split_of[p.recording.name] == 'train' and set(p.codes) & set(shares)]
+    return [p for p in parts if split_of[p.recording.name] == split] + shared
 
   def examples(split: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    # One chunk of recordings at a time: an executor's map would decode them all ahead of the writer.
-    mine, step = members(split), 2 * max(1, workers)
-    with concurrent.futures.ThreadPoolExecutor(max(1, workers)) as pool:
-      for at in range(0, len(mine), step):
-        chunk = mine[at:at + step]
-        for recording, made in zip(chunk, pool.map(lambda r: cut(r, split), chunk)):
-          if split == split_of[recording.group]:
-            tick()
-          clips[code_of[recording]][split] += len(made)
-          yield from made
+    for p in members(split):
+      for name, scene, sound in _cut(p, split in DENSE_SPLITS, seed, clip_seconds):
+        for code in {e.species for e in scene.events}:
+          clips[code][split] += 1
+        made_of[p.recording.name] += 1
+        yield name, features.to_example(
+            sound, scene, index_of, id=name, group=p.recording.group or p.recording.name, recordist=p.recording.recordist,
+            licence=p.recording.licence or 'unknown')
+      if split == split_of[p.recording.name]:
+        tick()
 
   tfds.disable_progress_bar()
-  mark = hashlib.sha256('\n'.join(r.name for r in used).encode()).hexdigest()[:16]
-  config = RecordingsConfig(name=mark, channels=channels)
-  builder = Recordings(data_dir=str(out_dir), config=config, file_format='tfrecord')
-  builder.examples, builder.splits_to_make = examples, tuple(s for s in SPLITS if members(s))
+  mark = hashlib.sha256('\n'.join(p.recording.name for p in parts).encode()).hexdigest()[:16]
+  builder = Recordings(data_dir=str(out_dir), config=RecordingsConfig(name=mark, channels=channels), file_format='tfrecord')
+  splits = tuple(dict.fromkeys((*SPLITS, *split_of.values())))
+  builder.examples, builder.splits_to_make = examples, tuple(s for s in splits if members(s))
   builder.download_and_prepare()
-  counts = {code: {s: len({g for g in groups[code] if split_of[g] == s}) for s in SPLITS} for code in taxonomy.codes}
+  groups = {code: {s: len({p.recording.group for p in parts if code in p.codes and split_of[p.recording.name] == s})
+                   for s in splits} for code in taxonomy.codes}
+  used = tuple(Used(p.recording, p.codes, split_of[p.recording.name], p.sound.seconds, made_of[p.recording.name]) for p in parts)
   return Report(str(builder.data_dir), {s: builder.info.splits[s].num_examples for s in builder.splits_to_make}, taxonomy,
-                used, tuple(skips), clips, counts, shares, tuple(_notes(channels, shares, counts, used)))
+                used, tuple(skips), {c: {s: n[s] for s in splits} for c, n in clips.items()}, groups, shares,
+                (*listing.notes, *species.notes, *_notes(parts, channels, shares, groups)))
 
 
-def _notes(channels: int, shares: tuple[str, ...], counts: dict[str, dict[str, int]],
-           used: tuple[Recording, ...]) -> list[str]:
-  notes = ['events are active regions found by energy, all of them labelled with the species of the recording']
+def _within(recording: Recording, sound: Decoded) -> tuple[tuple[Event, ...], list[Skip]]:
+  """Annotated events as far as they lie within the sound, in time and below Nyquist, and a skip for each that does not."""
+  events, skips, nyquist = [], [], sound.sample_rate / 2
+  for e in sorted(recording.events or (), key=lambda e: (e.onset, e.offset)):
+    where = f'{recording.name}, event of {e.species} from {e.onset:.2f} to {e.offset:.2f} s'
+    if e.onset >= sound.seconds:
+      skips.append(Skip(where, f'begins after the end of the file ({sound.seconds:.2f} s)'))
+    elif e.low_hz >= nyquist:
+      skips.append(Skip(where, f'lies above {nyquist:g} Hz, half the rate of the data set'))
+    else:
+      events.append(dataclasses.replace(e, offset=min(e.offset, sound.seconds), high_hz=min(e.high_hz, nyquist)))
+  return tuple(events), skips
+
+
+def _splits(parts: Sequence[_Part], seed: int, judge_groups: str) -> tuple[dict[str, str], tuple[str, ...]]:
+  """Name of recording -> split, and the species that judge has to share with train; what is unlabelled judges nothing."""
+  groups: dict[str, set[str]] = collections.defaultdict(set)
+  for p in parts:
+    if not p.recording.split:
+      for code in p.codes or ('',):
+        groups[code].add(p.recording.group or p.recording.name)
+  split_of_group, shares = assign(groups, seed, judge_groups)
+  labelled = set().union(*(g for code, g in groups.items() if code))
+  split_of_group = {g: 'train' if s == 'judge' and g not in labelled else s for g, s in split_of_group.items()}
+  return ({p.recording.name: p.recording.split or split_of_group[p.recording.group or p.recording.name] for p in parts},
+          tuple(code for code in shares if code))
+
+
+def _cut(part: _Part, dense: bool, seed: int, clip_seconds: float) -> Iterator[tuple[str, Any, np.ndarray]]:
+  """(name, scene, (n, C) int16) of the clips of a recording, one at a time."""
+  r, sound = part.recording, part.sound
+  if r.continuous:
+    starts = clip_windows.consecutive(sound.seconds, clip_seconds)
+  elif not part.events:  # annotated as holding nothing
+    starts = clip_windows.consecutive(sound.seconds, clip_seconds)[:clip_windows.MAX_WINDOWS]
+  else:
+    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, zlib.crc32(r.name.encode())])))
+    starts = clip_windows.windows(part.events, sound.seconds, clip_seconds, dense, rng)
+  for start in starts:
+    first = round(start * sound.sample_rate)
+    samples = sound.read(first, round(clip_seconds * sound.sample_rate))  # (n, C)
+    scene = clip_windows.scene_of(part.events, first / sound.sample_rate, len(samples) / sound.sample_rate, r.environment, r.near)
+    yield f'{r.name}@{first / sound.sample_rate:.3f}', scene, samples
+
+
+def _subset(taxonomy: Taxonomy, codes: set[str]) -> Taxonomy:
+  return dataclasses.replace(taxonomy, species=tuple(s for s in taxonomy.species if s.code in codes))
+
+
+def _notes(parts: Sequence[_Part], channels: int, shares: tuple[str, ...], groups: dict[str, dict[str, int]]) -> list[str]:
+  notes = []
+  found = sum(p.sound.regions is not None for p in parts)
+  if found:
+    notes.append(f'events of {found} recordings are active regions found by energy, all of them labelled with the species of '
+                 'the recording')
   if channels == 1:
     notes.append('recordings of several channels were averaged to one')
   if shares:
     notes.append(f'judge shares the recordings of train for {len(shares)} species: {", ".join(shares)}')
   for split in ('val', 'test'):
-    without = [code for code, c in counts.items() if not c[split]]
+    without = [code for code, counts in groups.items() if not counts[split]]
     if without:
       notes.append(f'no recording left for {split}: {", ".join(without)}')
-  bare = sum(licences.parse(r.licence).forbids_derivatives for r in used)
-  if bare:
-    notes.append(f'{bare} recordings are under licences that allow no derivatives')
   return notes

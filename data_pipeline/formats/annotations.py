@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import Mapping
 
-from data_pipeline.formats import files, tables
+from data_pipeline.formats import box, files, tables
 from data_pipeline.scene import Event
 from data_pipeline.taxonomy import Taxonomy
 
@@ -21,14 +21,16 @@ SEQUENCE_COLUMNS = ('label', 'onset_s', 'offset_s', 'onset_sample', 'offset_samp
 BOX_COLUMNS = ('begin_time_s', 'end_time_s', 'low_freq_hz', 'high_freq_hz', 'annotation')
 KHZ_COLUMNS = ('sound.files', 'channel', 'selec', 'start', 'end', 'bottom.freq', 'top.freq', 'species', 'vocalisation',
                'level_db')
-# Names of one column, best first. `annotation` is the label of a box, and a number where there is a column `label`.
+# Names of one column, best first.
 ONSET = ('onset_s', 'begin_time_s', 'start_time_s', 'Begin Time (s)', 'Start Time (s)', 'start', 'onset')
 OFFSET = ('offset_s', 'end_time_s', 'stop_time_s', 'End Time (s)', 'end', 'offset')
-LABEL = ('label', 'species_code', 'species', 'sp', 'common_name', 'annotation')
 FILE = ('notated_path', 'sound.files', 'filename', 'file', 'begin_path')
 LOW_HZ, HIGH_HZ = ('low_freq_hz', 'Low Freq (Hz)', 'low_hz'), ('high_freq_hz', 'High Freq (Hz)', 'high_hz')
 LOW_KHZ, HIGH_KHZ = ('bottom.freq', 'Low Freq (kHz)', 'low_freq_khz'), ('top.freq', 'High Freq (kHz)', 'high_freq_khz')
 LEVEL = ('level_db', 'Level (dB)')
+# Columns that may name the species, best first: what is called so does, where there are other labels too. `annotation` is the
+# label of a box, and a number where there is a column `label`.
+LABELS = ('species_code', 'Species eBird Code', 'species', 'sp', 'scientific_name', 'common_name', 'label', 'annotation')
 MOST_KHZ = 500.0  # no recorder goes there: such numbers are Hz in a column said to be kHz
 
 
@@ -98,26 +100,31 @@ def read(path: files.Path, taxonomy: Taxonomy, band_hz: tuple[float, float] | No
       line and column.
     UnknownSpecies: with file, line and the nearest names.
   """
-  table = tables.read(path, (ONSET, OFFSET), (LABEL, FILE, LOW_HZ, HIGH_HZ, LOW_KHZ, HIGH_KHZ, LEVEL, 'vocalisation'),
+  found = boxes(path, skips, labelled=not species, edged=band_hz is None)
+  box.warn_swapped(found)
+  return tables.by_file(box.events(found, taxonomy, vocalisation, level_db, skips, band_hz, species))
+
+
+def boxes(path: files.Path, skips: list[tables.BadRow] | None = None, labelled: bool = True,
+          edged: bool = True) -> list[box.Box]:
+  """The rows of a table. Raises ValueError as `read`.
+
+  Without `labelled` and `edged` the columns of label and frequencies may be missing, and edges empty.
+  """
+  table = tables.read(path, (ONSET, OFFSET), (*LABELS, FILE, LOW_HZ, HIGH_HZ, LOW_KHZ, HIGH_KHZ, LEVEL, 'vocalisation'),
                       'an annotation table', skips=skips)
-  if not species:
-    table.need_one_of(LABEL)
-  low_name, high_name, scale = LOW_HZ[0], HIGH_HZ[0], 1.0
+  if labelled:
+    table.need_one_of(LABELS)
   in_hz, in_khz = ({low[0], high[0]} <= table.columns for low, high in ((LOW_HZ, HIGH_HZ), (LOW_KHZ, HIGH_KHZ)))
-  if in_khz and not in_hz:
-    low_name, high_name, scale = LOW_KHZ[0], HIGH_KHZ[0], 1000.0
-  if not in_hz and not in_khz and band_hz is None:
+  if edged and not in_hz and not in_khz:
     raise ValueError(f'{path}: no columns of low and high frequency: expected band_hz; it has {list(table.header)}')
-  default = (None, None) if band_hz is None else (band_hz[0] / scale, band_hz[1] / scale)
-  resolve, swapped, found = tables.resolver(taxonomy), [], []
+  names, scale = ((LOW_KHZ[0], HIGH_KHZ[0]), 1000.0) if in_khz and not in_hz else ((LOW_HZ[0], HIGH_HZ[0]), 1.0)
+  found = []
   for row in table.rows:
     with tables.bad_rows(row.where, skips):
-      low, high = row.number(low_name, default[0]), row.number(high_name, default[1])
-      if scale > 1 and max(low, high) > MOST_KHZ:
-        raise ValueError(f'{max(low, high)} kHz: is the column in Hz?')
-      low, high = tables.band(scale * low, scale * high, row, swapped)
-      found.append((row.raw(FILE[0]), Event(
-          resolve(row.text(LABEL[0]) or species).code, (row.text('vocalisation') or vocalisation).lower(), row.seconds(ONSET[0]),
-          row.seconds(OFFSET[0]), low, high, row.number(LEVEL[0], level_db))))
-  tables.warn_swapped(swapped)
-  return tables.by_file(found)
+      edges = [scale * row.number(name) if edged or row.text(name) else None for name in names]
+      if scale > 1 and max(filter(None, edges), default=0.0) > scale * MOST_KHZ:
+        raise ValueError(f'{max(filter(None, edges)) / scale} kHz: is the column in Hz?')
+      found.append(box.of_row(row, box.label_of(row, LABELS), row.seconds(ONSET[0]), row.seconds(OFFSET[0]), edges,
+                              row.raw(FILE[0]), 'vocalisation', LEVEL[0]))
+  return found

@@ -108,8 +108,9 @@ def read_soundscapes(path: files.Path, taxonomy: Taxonomy, skips: list[tables.Ba
   for row in tables.read(path, columns, (), 'a BirdCLEF 2021 table', skips=skips).rows:
     with tables.bad_rows(row.where, skips):
       site, audio_id, end, birds = row.raw('site'), row.raw('audio_id'), _end(row.raw('seconds')), row.raw('birds').split()
-      if row.raw('row_id') != f'{audio_id}_{site}_{end}':
-        raise ValueError(f'row_id {row.raw("row_id")!r}: expected {audio_id}_{site}_{end}, as the other columns say')
+      row_id = f'{audio_id}_{site}_{end}'
+      if row.raw('row_id') != row_id:
+        raise ValueError(f'row_id {row.raw("row_id")!r}: expected {row_id!r}, as the other columns say')
       if not birds or (NO_BIRD in birds and len(birds) > 1):
         raise ValueError(f'birds {row.raw("birds")!r}: expected codes, or {NO_BIRD} alone')
       found.append(Window(audio_id, site, end, tuple(resolve(b).code for b in birds if b != NO_BIRD)))

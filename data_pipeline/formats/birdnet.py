@@ -27,7 +27,8 @@ def write(path: files.Path, detections: Iterable[Detection], taxonomy: Taxonomy)
   tables.write(path, COLUMNS, rows)
 
 
-def read(path: files.Path, taxonomy: Taxonomy, skips: list[tables.BadRow] | None = None) -> tuple[Detection, ...]:
+def read(path: files.Path, taxonomy: Taxonomy, skips: list[tables.BadRow] | None = None,
+         folder: files.Path | None = None) -> tuple[Detection, ...]:
   """Reads detections in order of rows.
 
   Args:
@@ -35,14 +36,16 @@ def read(path: files.Path, taxonomy: Taxonomy, skips: list[tables.BadRow] | None
     taxonomy: must hold the species, by scientific name or, where that is empty, common name.
     skips: takes the bad rows; without it the first one raises. BirdNET knows 6,000 species and "Human vocal", so a small
       taxonomy needs it.
+    folder: where the sound files lie: rows of files that lead out of it or are not there are bad; None = not looked at.
 
   Raises:
     ValueError: a missing column, or a row without sense, with file, line and column.
     UnknownSpecies: with file, line and the nearest names.
   """
-  resolve, found = tables.resolver(taxonomy), []
+  resolve, sound, found = tables.resolver(taxonomy), files.sound_of(folder), []
   for row in tables.read(path, COLUMNS[:5], COLUMNS[5:], 'a BirdNET table', skips=skips).rows:
     with tables.bad_rows(row.where, skips):
       code = resolve(row.text('Scientific name') or row.text('Common name')).code
-      found.append(Detection(code, row.seconds('Start (s)'), row.seconds('End (s)'), row.number('Confidence'), row.raw('File')))
+      name = row.raw('File') and sound(row.raw('File'))
+      found.append(Detection(code, row.seconds('Start (s)'), row.seconds('End (s)'), row.number('Confidence'), name))
   return tuple(found)

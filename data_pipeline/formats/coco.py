@@ -49,7 +49,7 @@ def write(path: files.Path, scenes: Mapping[str, Scene], taxonomy: Taxonomy, ban
 
 
 def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level_db: float = -30.0,
-         skips: list[tables.BadRow] | None = None) -> dict[str, tuple[Event, ...]]:
+         skips: list[tables.BadRow] | None = None, folder: files.Path | None = None) -> dict[str, tuple[Event, ...]]:
   """Reads the events of every clip, in order of images and then of annotations.
 
   Args:
@@ -57,12 +57,15 @@ def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level
     taxonomy: must hold the names of the categories that boxes use, by any of their names.
     vocalisation, level_db: for annotations that do not say them.
     skips: takes the bad annotations; without it the first one raises.
+    folder: where the sound files lie: images of files that lead out of it or are not there are bad, and left out with all
+      their boxes; None = not looked at.
 
   Returns:
-    Events by file_name. Check foreign names with files.inside before opening them.
+    Events by file_name; without `folder`, check foreign names with files.inside before opening them.
 
   Raises:
-    ValueError: no such JSON, boxes in other units, or an impossible box, with file and annotation.
+    ValueError: no such JSON, boxes in other units, or an impossible box or one after the end of its clip, with file and
+      annotation.
     UnknownSpecies: with file, annotation and the nearest names.
   """
   content = files.read_json_object(path)
@@ -72,9 +75,13 @@ def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level
     raise ValueError(f'{path}: boxes in unknown units, pixels perhaps: expected info.units.bbox {UNITS["bbox"]!r}')
   images = _by_id(content, 'images', 'file_name', path)
   categories = _by_id(content, 'categories', 'name', path)
-  resolve, found = tables.resolver(taxonomy), {name: [] for name in images.values()}
-  if len(found) < len(images):
+  if len({image['file_name'] for image in images.values()}) < len(images):
     raise ValueError(f'{path}: two images have one file_name')
+  resolve, sound, found = tables.resolver(taxonomy), files.sound_of(folder), {}
+  for n, (number, one) in enumerate(images.items(), 1):
+    with tables.bad_rows(f'{path}, images {n}', skips):
+      sound(one['file_name'])
+      found[number] = []
   for n, box in enumerate(files.member(content, 'annotations', list, str(path)), 1):
     where = f'{path}, annotation {n}'
     with tables.bad_rows(where, skips):
@@ -87,19 +94,24 @@ def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level
       image, category = (files.member(box, key, int, where) for key in ('image_id', 'category_id'))
       if image not in images or category not in categories:
         raise ValueError(f'no image {image}' if image not in images else f'no category {category}')
+      if image not in found:
+        continue  # one line has been said about the image
+      files.before_end(onset, images[image].get('width'))
       level, azimuth = box.get('level_db'), box.get('azimuth')
-      found[images[image]].append(Event(
-          resolve(categories[category]).code, box.get('vocalisation') or vocalisation, onset, onset + seconds, low, low + height,
-          level_db if level is None else files.number(level, f"{where}, 'level_db'"),
+      found[image].append(Event(
+          resolve(categories[category]['name']).code, box.get('vocalisation') or vocalisation, onset, onset + seconds, low,
+          low + height, level_db if level is None else files.number(level, f"{where}, 'level_db'"),
           None if azimuth is None else files.number(azimuth, f"{where}, 'azimuth'")))
-  return {name: tuple(events) for name, events in found.items()}
+  return {images[number]['file_name']: tuple(events) for number, events in found.items()}
 
 
-def _by_id(content, key: str, name: str, path: files.Path) -> dict[int, str]:
-  found: dict[int, str] = {}
+def _by_id(content, key: str, name: str, path: files.Path) -> dict[int, dict]:
+  """The objects of a list by their id, each with the text `name`."""
+  found: dict[int, dict] = {}
   for n, one in enumerate(files.member(content, key, list, str(path)), 1):
     number = files.member(one, 'id', int, f'{path}, {key} {n}')
     if number in found:
       raise ValueError(f'{path}, {key} {n}: id {number} stands there twice')
-    found[number] = files.member(one, name, str, f'{path}, {key} {n}')
+    files.member(one, name, str, f'{path}, {key} {n}')
+    found[number] = one
   return found

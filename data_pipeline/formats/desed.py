@@ -31,26 +31,27 @@ def write(path: files.Path, detections: Iterable[Detection], taxonomy: Taxonomy)
   tables.write(path, COLUMNS, rows, '\t')
 
 
-def read(path: files.Path, taxonomy: Taxonomy, skips: list[tables.BadRow] | None = None) -> tuple[Detection, ...]:
+def read(path: files.Path, taxonomy: Taxonomy, skips: list[tables.BadRow] | None = None,
+         folder: files.Path | None = None) -> tuple[Detection, ...]:
   """Reads detections of confidence 1, in order of rows; a row of a file name alone says that nothing is heard in it.
 
   Args:
     path: file to read; UTF-8, with or without BOM.
     taxonomy: must hold the labels, by any of their names.
     skips: takes the bad rows; without it the first one raises.
+    folder: where the sound files lie: rows of files that lead out of it or are not there are bad; None = not looked at.
 
   Raises:
     ValueError: a missing column, or a row without sense, with file, line and column.
     UnknownSpecies: with file, line and the nearest names.
   """
-  resolve, found = tables.resolver(taxonomy), []
+  resolve, sound, found = tables.resolver(taxonomy), files.sound_of(folder), []
   for row in tables.read(path, COLUMNS, (), 'a table of sound events', '\t', skips).rows:
-    if row.raw('filename') and not any(row.text(column) for column in COLUMNS[1:]):
-      continue
     with tables.bad_rows(row.where, skips):
-      _need_file(row)
-      code = resolve(row.text('event_label')).code
-      found.append(Detection(code, row.seconds('onset'), row.seconds('offset'), 1.0, row.raw('filename')))
+      name = sound(_need_file(row))
+      if any(row.text(column) for column in COLUMNS[1:]):
+        code = resolve(row.text('event_label')).code
+        found.append(Detection(code, row.seconds('onset'), row.seconds('offset'), 1.0, name))
   return tuple(found)
 
 
@@ -59,12 +60,17 @@ def write_durations(path: files.Path, durations: Mapping[str, float]) -> None:
   tables.write(path, DURATION_COLUMNS, [(name, f'{seconds:.6f}') for name, seconds in durations.items()], '\t')
 
 
-def read_durations(path: files.Path, skips: list[tables.BadRow] | None = None) -> dict[str, float]:
-  """Reads the seconds of each file. Raises ValueError for a bad row or a file that stands there twice, with its line."""
+def read_durations(path: files.Path, skips: list[tables.BadRow] | None = None,
+                   folder: files.Path | None = None) -> dict[str, float]:
+  """Reads the seconds of each file; `skips` and `folder` as in `read`.
+
+  Raises ValueError for a bad row or a file that stands there twice, with its line.
+  """
+  sound = files.sound_of(folder)
   found: dict[str, float] = {}
   for row in tables.read(path, DURATION_COLUMNS, (), 'a table of durations', '\t', skips).rows:
     with tables.bad_rows(row.where, skips):
-      name, seconds = _need_file(row), row.seconds('duration')
+      name, seconds = sound(_need_file(row)), row.seconds('duration')
       if name in found or not seconds:
         raise ValueError(f'{name!r} stands there twice' if name in found else f'duration {seconds}: expected more than 0 s')
       found[name] = seconds

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
-from typing import Any
+from typing import Any, Callable
 
 Path = str | os.PathLike
 
@@ -37,12 +38,15 @@ def read_lines(path: Path) -> list[str]:
 
 def read_json(path: Path) -> Any:
   """What a JSON file holds. Raises ValueError that names file and line."""
+  text = read_text(path)
   try:
-    return json.loads(read_text(path))
+    return json.loads(text)
   except json.JSONDecodeError as error:
     raise ValueError(f'{path}: not JSON (line {error.lineno}: {error.msg})') from error
   except RecursionError as error:
     raise ValueError(f'{path}: not JSON (nested too deeply)') from error
+  except ValueError as error:  # python reads no whole number of more than 4300 digits
+    raise ValueError(f'{path}: holds a number that is too long') from error
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -73,6 +77,12 @@ def number(text: Any, where: str) -> float:
   return value
 
 
+def before_end(onset: float, seconds: Any) -> None:
+  """Raises ValueError for an event that begins after the end of a file of `seconds`, as its table states them, if it does."""
+  if isinstance(seconds, (int, float)) and 0 < seconds <= onset:
+    raise ValueError(f'begins at {onset:g} s, after the end of the file ({seconds:g} s)')
+
+
 def one_field(text: str, what: str) -> str:
   """`text`, which must not break a tab-separated line. Raises ValueError."""
   if any(sign in text for sign in '\t\n\r'):
@@ -94,3 +104,24 @@ def inside(folder: Path, path: Path) -> pathlib.Path:
   if not place.is_relative_to(root):
     raise ValueError(f'{str(path)!r} leads out of the folder {folder}')
   return place
+
+
+def sound_of(folder: Path | None) -> Callable[[str], str]:
+  """A check of the sound files that the rows of a table name: gives back the name, which must be `inside` and there.
+
+  It raises ValueError, and remembers its answers, as tables repeat a name in many rows. Without folder it lets all pass.
+  """
+  @functools.lru_cache(maxsize=None)
+  def wrong(name: str) -> str:
+    try:
+      return '' if inside(folder, name).is_file() else f'{name!r} is no file in {folder}'
+    except OSError:  # a name longer than any file's
+      return f'{name!r} is no file in {folder}'
+    except ValueError as error:
+      return str(error)
+
+  def check(name: str) -> str:
+    if folder is not None and wrong(name):
+      raise ValueError(wrong(name))
+    return name
+  return check

@@ -66,10 +66,14 @@ def read(path: files.Path, taxonomy: Taxonomy, band_hz: tuple[float, float], voc
     skips: takes the bad observations; without it the first one raises.
 
   Raises:
-    ValueError: no JAMS, no annotation of NAMESPACES, or an impossible observation, with file and observation.
+    ValueError: no JAMS, no annotation of NAMESPACES, or an impossible observation or one after the end of the file, with file
+      and observation.
     UnknownSpecies: with file, observation and the nearest names.
   """
-  annotations = files.member(files.read_json_object(path), 'annotations', list, f'{path}: not JAMS')
+  content = files.read_json_object(path)
+  annotations = files.member(content, 'annotations', list, f'{path}: not JAMS')
+  file = content.get('file_metadata')
+  seconds = file.get('duration') if isinstance(file, dict) else None
   spaces = [files.member(a, 'namespace', str, f'{path}: not JAMS') for a in annotations]
   if annotations and not set(spaces) & set(NAMESPACES):
     raise ValueError(f'{path}: no annotation of a namespace of {NAMESPACES}; it has {spaces}')
@@ -82,8 +86,10 @@ def read(path: files.Path, taxonomy: Taxonomy, band_hz: tuple[float, float], voc
       with tables.bad_rows(where, skips):
         value = files.member(observation, 'value', dict, where)
         if value.get('role') != 'background':
-          events.append(_event(observation, {k: v for k, v in value.items() if v is not None}, where, resolve,
-                               {'low_hz': band_hz[0], 'high_hz': band_hz[1], 'vocalisation': vocalisation, 'level_db': level_db}))
+          event = _event(observation, {k: v for k, v in value.items() if v is not None}, where, resolve,
+                         {'low_hz': band_hz[0], 'high_hz': band_hz[1], 'vocalisation': vocalisation, 'level_db': level_db})
+          files.before_end(event.onset, seconds)
+          events.append(event)
   return tuple(events)
 
 

@@ -29,7 +29,7 @@ def write(path: files.Path, events: Mapping[str, tables.Events], taxonomy: Taxon
 
 
 def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level_db: float = -30.0,
-         skips: list[tables.BadRow] | None = None) -> dict[str, tuple[Event, ...]]:
+         skips: list[tables.BadRow] | None = None, folder: files.Path | None = None) -> dict[str, tuple[Event, ...]]:
   """Reads the events of each file, in order of rows. Swapped frequencies are put right with a warning.
 
   Args:
@@ -37,21 +37,22 @@ def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level
     taxonomy: must hold the species.
     vocalisation, level_db: of every event.
     skips: takes the bad rows, `????` among them; without it the first one raises.
+    folder: where the sound files lie: rows of files that lead out of it or are not there are bad; None = not looked at.
 
   Returns:
-    Events by Filename. Check foreign names with files.inside before opening them.
+    Events by Filename; without `folder`, check foreign names with files.inside before opening them.
 
   Raises:
     ValueError: a missing column, a field that is no number or an impossible box, with file, line and column.
     UnknownSpecies: with file, line and the nearest names.
   """
-  resolve, swapped, found = tables.resolver(taxonomy), [], []
+  resolve, sound, swapped, found = tables.resolver(taxonomy), files.sound_of(folder), [], []
   for row in tables.read(path, COLUMNS, (), 'a table of annotated soundscapes', skips=skips).rows:
     with tables.bad_rows(row.where, skips):
       if not row.raw('Filename'):
         raise ValueError('Filename is empty')
       low, high = tables.band(row.number('Low Freq (Hz)'), row.number('High Freq (Hz)'), row, swapped)
-      found.append((row.raw('Filename'), Event(
+      found.append((sound(row.raw('Filename')), Event(
           resolve(row.text('Species eBird Code')).code, vocalisation, row.seconds('Start Time (s)'), row.seconds('End Time (s)'),
           low, high, level_db)))
   tables.warn_swapped(swapped)

@@ -7,16 +7,15 @@ User's Manual, "Selection tables"; column names of species as BirdNET writes the
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable
 
-from data_pipeline.formats import files, tables
+from data_pipeline.formats import box, files, tables
 from data_pipeline.scene import Event
-from data_pipeline.taxonomy import Species, Taxonomy, UnknownSpecies
+from data_pipeline.taxonomy import Taxonomy, UnknownSpecies
 
 COLUMNS = ('Selection', 'View', 'Channel', 'Begin Time (s)', 'End Time (s)', 'Low Freq (Hz)', 'High Freq (Hz)', 'Common Name',
            'Scientific Name', 'Species Code', 'Vocalisation', 'Level (dB)', 'Begin Path')
 # Where a species may stand, best first: a code is never ambiguous, and people call their own column all sorts of things.
-SPECIES_COLUMNS = ('Species Code', 'Scientific Name', 'Common Name', 'Species', 'Annotation', 'Label')
+SPECIES_COLUMNS = ('Species Code', 'Species eBird Code', 'Scientific Name', 'Common Name', 'Species', 'Annotation', 'Label')
 
 
 def write(path: files.Path, events: tables.Events, taxonomy: Taxonomy, channel: int = 1, begin_path: str = '') -> None:
@@ -56,13 +55,9 @@ def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level
     ValueError: a missing column, a field that is no number or an impossible box, with file, line and column.
     UnknownSpecies: with file, line and the nearest names.
   """
-  resolve, swapped, events = tables.resolver(taxonomy), [], []
-  for row in selections(path, skips).rows:
-    with tables.bad_rows(row.where, skips):
-      onset, offset = row.seconds('Begin Time (s)'), row.seconds('End Time (s)')
-      events.append(event(row, onset, offset, resolve, vocalisation, level_db, swapped))
-  tables.warn_swapped(swapped)
-  return tuple(events)
+  found = boxes(selections(path, skips), skips)
+  box.warn_swapped(found)
+  return tuple(e for _, e in box.events(found, taxonomy, vocalisation, level_db, skips))
 
 
 def need_channel(channel: int) -> None:
@@ -78,25 +73,36 @@ def fields(row: int, e: Event, taxonomy: Taxonomy, channel: int, start: float = 
           f'{e.high_hz:.3f}', s.common, s.scientific, s.code, e.vocalisation, f'{e.level_db:.3f}')
 
 
-def selections(path: files.Path, skips: list[tables.BadRow] | None = None) -> tables.Table:
-  """The rows of a selection table, one for each selection. Raises ValueError when it is none."""
+def selections(path: files.Path, skips: list[tables.BadRow] | None = None, labelled: bool = True) -> tables.Table:
+  """The rows of a selection table, one for each selection.
+
+  Raises ValueError when it is none, or, with `labelled`, has none of SPECIES_COLUMNS.
+  """
   table = tables.read(path, COLUMNS[3:7], (*COLUMNS[:3], *SPECIES_COLUMNS, *COLUMNS[10:], 'Begin File', 'File Offset (s)'),
                       'a Raven selection table', '\t', skips)
-  table.need_one_of(SPECIES_COLUMNS)
+  if labelled:
+    table.need_one_of(SPECIES_COLUMNS)
   seen = {row.raw('Selection') for row in table.rows if 'Selection' in table.columns and not _is_waveform(row)}
   rows = tuple(row for row in table.rows if not (_is_waveform(row) and row.raw('Selection') in seen))
   return dataclasses.replace(table, rows=rows)
 
 
-def event(row: tables.Row, onset: float, offset: float, resolve: Callable[[str], Species], vocalisation: str, level_db: float,
-          swapped: list[tables.Row]) -> Event:
-  """The event of a row, at times that the caller knows. Raises ValueError."""
-  low, high = tables.band(row.number('Low Freq (Hz)'), row.number('High Freq (Hz)'), row, swapped)
-  named = [row.text(c) for c in SPECIES_COLUMNS if row.text(c)]
-  if not named:
+def boxes(table: tables.Table, skips: list[tables.BadRow] | None = None, labelled: bool = True) -> list[box.Box]:
+  """The boxes of a table of one file. Raises ValueError as `read`; with `labelled` for a row without label too."""
+  found = []
+  for row in table.rows:
+    with tables.bad_rows(row.where, skips):
+      found.append(box_of(row, row.seconds('Begin Time (s)'), row.seconds('End Time (s)'), labelled))
+  return found
+
+
+def box_of(row: tables.Row, onset: float, offset: float, labelled: bool, file: str = '') -> box.Box:
+  """The box of a row, at times that the caller knows. Raises ValueError."""
+  edges = row.number('Low Freq (Hz)'), row.number('High Freq (Hz)')
+  label = box.label_of(row, SPECIES_COLUMNS)
+  if labelled and not label:
     raise UnknownSpecies(f'no species: {", ".join(c for c in SPECIES_COLUMNS if c in row.fields)} empty')
-  return Event(resolve(named[0]).code, (row.text('Vocalisation') or vocalisation).lower(), onset, offset, low, high,
-               row.number('Level (dB)', level_db))
+  return box.of_row(row, label, onset, offset, edges, file, 'Vocalisation', 'Level (dB)')
 
 
 def _is_waveform(row: tables.Row) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Mapping
 
-from data_pipeline.formats import files, raven, tables
+from data_pipeline.formats import box, files, raven, tables
 from data_pipeline.scene import Event, Scene
 from data_pipeline.taxonomy import Taxonomy
 
 COLUMNS = (*raven.COLUMNS[:-1], 'File Offset (s)', 'Begin Path')
+FILE_COLUMNS = ('Begin Path', 'Begin File')
 ROUNDING_S = 1e-3  # tables are rounded, and a sum of durations is not
 
 
@@ -59,32 +60,45 @@ def read(path: files.Path, taxonomy: Taxonomy, vocalisation: str = 'song', level
     UnknownSpecies: with file, line and the nearest names.
   """
   table = raven.selections(path, skips)
-  table.need_one_of(('Begin Path', 'Begin File'))
+  table.need_one_of(FILE_COLUMNS)
+  found = []
+  for one in boxes(table, durations, skips):
+    with tables.bad_rows(one.where, skips):
+      if not one.file:
+        raise ValueError('Begin Path is empty')
+      found.append(one)
+  box.warn_swapped(found)
+  return tables.by_file(box.events(found, taxonomy, vocalisation, level_db, skips))
+
+
+def boxes(table: tables.Table, durations: Mapping[str, float] | None = None, skips: list[tables.BadRow] | None = None,
+          labelled: bool = True) -> list[box.Box]:
+  """The boxes of a table of raven.selections, times from the start of the file that each names. Raises ValueError as `read`."""
   named = {_file(row) for row in table.rows}
-  if len(named) > 1 and durations is None and not all(row.text('File Offset (s)') for row in table.rows):
-    raise ValueError(f'{path}: rows of {len(named)} files without File Offset (s): expected durations of the files')
+  without = [row for row in table.rows if not row.text('File Offset (s)')]
+  if len(named) > 1 and durations is None and len(without) == len(table.rows):
+    raise ValueError(f'{table.path}: rows of {len(named)} files without File Offset (s): expected durations of the files')
   starts, total = {}, 0.0
   for name, duration in (durations or {}).items():
     starts[name] = total
     total += duration
-  resolve, swapped, found = tables.resolver(taxonomy), [], []
+  found = []
   for row in table.rows:
     with tables.bad_rows(row.where, skips):
       name, begin, end = _file(row), row.seconds('Begin Time (s)'), row.seconds('End Time (s)')
-      if not name:
-        raise ValueError('Begin Path is empty')
       if row.text('File Offset (s)'):
         onset = row.seconds('File Offset (s)')
       elif durations is not None and name not in starts:
         raise ValueError(f'no duration of {name!r} is given')
+      elif len(named) > 1 and durations is None:
+        raise ValueError('File Offset (s) is empty')
       else:
         onset = begin - starts.get(name, 0.0)
       if onset < -ROUNDING_S:
         raise ValueError(f'Begin Time (s) {begin} is before its file, which starts at {starts[name]} s')
       onset = max(onset, 0.0)
-      found.append((name, raven.event(row, onset, onset + end - begin, resolve, vocalisation, level_db, swapped)))
-  tables.warn_swapped(swapped)
-  return tables.by_file(found)
+      found.append(raven.box_of(row, onset, onset + end - begin, labelled, name))
+  return found
 
 
 def _file(row: tables.Row) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 from xml.sax import saxutils
 
-from data_pipeline.formats import files, tables
+from data_pipeline.formats import box, files, tables
 from data_pipeline.scene import Event
 from data_pipeline.taxonomy import Taxonomy
 
@@ -67,6 +67,12 @@ def read(path: files.Path, taxonomy: Taxonomy, band_hz: tuple[float, float], spe
       and point.
     UnknownSpecies: with file, layer, point and the nearest names.
   """
+  found = boxes(path, skips)
+  return tuple(e for _, e in box.events(found, taxonomy, vocalisation, level_db, skips, band_hz, species))
+
+
+def boxes(path: files.Path, skips: list[tables.BadRow] | None = None) -> list[box.Box]:
+  """The boxes and regions of all layers, in their order. Raises ValueError as `read`."""
   text = files.read_text(path)
   if any(sign in text.replace(DOCTYPE, '', 1) for sign in ('<!DOCTYPE', '<!ENTITY')):
     raise ValueError(f'{path}: declares a document type of its own: expected {DOCTYPE} or none')
@@ -79,7 +85,7 @@ def read(path: files.Path, taxonomy: Taxonomy, band_hz: tuple[float, float], spe
   if not models:
     kinds = [m.get('subtype') or m.get('type') for m in root.iter('model')]
     raise ValueError(f'{path}: no layer of boxes or regions; it has {kinds}')
-  resolve, events = tables.resolver(taxonomy), []
+  found = []
   for layer, model in enumerate(models, 1):
     where = f'{path}, layer {layer}'
     rate, is_box = files.number(model.get('sampleRate'), f"{where}, 'sampleRate'"), model.get('subtype') == 'box'
@@ -89,11 +95,11 @@ def read(path: files.Path, taxonomy: Taxonomy, band_hz: tuple[float, float], spe
     for n, point in enumerate(datasets[model.get('dataset')].iter('point'), 1):
       with tables.bad_rows(f'{where}, point {n}', skips):
         field = lambda name: files.number(point.get(name), f'{where}, point {n}, {name!r}')
-        onset, low, high = field('frame') / rate, *band_hz
+        onset, low, high = field('frame') / rate, None, None
         if is_box:
           low, high = field('value'), field('value') + field('extent')
         if onset < 0:
           raise ValueError(f'frame {point.get("frame")} is before the start: expected 0 or more')
-        name, kind = tables.name_and_vocalisation((point.get('label') or '').strip() or species, vocalisation)
-        events.append(Event(resolve(name).code, kind, onset, onset + field('duration') / rate, low, high, level_db))
-  return tuple(events)
+        found.append(box.Box(str(path), f'layer {layer}, point {n}', (point.get('label') or '').strip(), onset,
+                             onset + field('duration') / rate, low, high))
+  return found

@@ -14,13 +14,12 @@ import io
 from typing import Callable, Iterable, Iterator, Mapping, Sequence
 import warnings
 
+from data_pipeline import cells
 from data_pipeline.formats import files
 from data_pipeline.scene import VOCALISATIONS, Event, Scene
 from data_pipeline.taxonomy import Species, Taxonomy, UnknownSpecies
 
 Events = Scene | Sequence[Event]
-# What programs and people write where nothing is known, in lower case; "NA" is R, "nan" is pandas.
-EMPTY = frozenset(('', 'none', 'null', 'na', 'nan', 'unknown'))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +55,8 @@ class Row:
     return self.fields.get(column, '')
 
   def text(self, column: str) -> str:
-    """The field, '' where it says that nothing is known: one of EMPTY, or question marks."""
-    field = self.fields.get(column, '')
-    return '' if field.lower() in EMPTY or not field.strip('?') else field
+    """The field, '' where it says that nothing is known; see `cells.text`."""
+    return cells.text(self.raw(column))
 
   def number(self, column: str, default: float | None = None) -> float:
     """A finite number; `default` for a field that says nothing. Raises ValueError."""

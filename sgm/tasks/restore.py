@@ -12,10 +12,12 @@ import ml_collections
 from data_pipeline import description as description_lib
 from data_pipeline import taxonomy as taxonomy_lib
 from data_pipeline import tokenizer as tokenizer_lib
+from data_pipeline.formats import files
 from sgm.tasks import factory
 from sgm.training import checkpoint
 
 LABELS = 'labels.json'
+ATTRIBUTION = 'ATTRIBUTION.csv'  # whom to thank for the recordings, in a data set, a work directory and beside generated clips
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,14 @@ class Run:
   frozen: Any
   labels: Labels
   fingerprint: str  # of its configuration
+  attribution: str  # ATTRIBUTION.csv of the data it was trained on, '' where that had none
+
+
+def keep_attribution(directory: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
+  """Copies the ATTRIBUTION.csv of a data set into a work directory: who generates from the run has to pass it on."""
+  source = pathlib.Path(directory) / ATTRIBUTION
+  if source.is_file():
+    files.write_text(pathlib.Path(workdir) / ATTRIBUTION, source.read_text(encoding='utf-8'))
 
 
 def fingerprint(workdir: str | pathlib.Path) -> str:
@@ -75,5 +85,7 @@ def load(workdir: str | pathlib.Path, *, expect: str | None = None) -> Run:
   if expect and config.task.name != expect:
     raise ValueError(f'{workdir}: holds a run of task {config.task.name!r}, expected {expect!r}')
   labels = Labels.load(workdir)
+  attribution = workdir / ATTRIBUTION
   return Run(config, factory.build(config, labels), checkpoint.restore_params(workdir),
-             checkpoint.restore_frozen(workdir) or {}, labels, record['config_fingerprint'])
+             checkpoint.restore_frozen(workdir) or {}, labels, record['config_fingerprint'],
+             attribution.read_text(encoding='utf-8') if attribution.is_file() else '')

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from data_pipeline import active_regions, sources
+from data_pipeline import active_regions, stream
 from tools import benchmark_regions
 
 RATE = 16000
@@ -50,7 +50,7 @@ def test_the_table_shows_every_recording(measured):
 
 
 def sound(real_data, name):
-  return sources.read(sources.Recording(real_data / name, name, '', '', 'song', '', '', ''), RATE, 1)
+  return np.concatenate(list(stream.blocks(real_data / name, 60.0, RATE, channels=1)))
 
 
 def hoots(samples, rng):

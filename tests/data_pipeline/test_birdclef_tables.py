@@ -1,4 +1,4 @@
-"""Tables of BirdCLEF 2021 and 2022, and the sounds they list."""
+"""Tables of BirdCLEF 2021 and 2022, and the sounds they list. The labelled soundscapes: test_birdclef_soundscapes."""
 
 import csv
 import json
@@ -7,6 +7,7 @@ from hypothesis import given, settings, strategies as st
 import pytest
 
 from data_pipeline import birdclef_tables
+from data_pipeline.recording import Recording
 
 ROW_2021 = {
     'primary_label': 'acafly', 'secondary_labels': "['amegfi']", 'type': "['begging call', 'Call']", 'latitude': '35.3860',
@@ -95,6 +96,94 @@ def test_folders_without_a_table(tmp_path):
   write(tmp_path, [{'primary_label': 'a', 'filename': 'b'}])
   with pytest.raises(ValueError, match='train_metadata.csv: expected the columns primary_label, .*found primary_label, filename'):
     birdclef_tables.find(str(tmp_path))
+
+
+def test_listing_of_2021(tmp_path):
+  write(tmp_path, [ROW_2021, ROW_2021 | {'filename': 'XC2.ogg'}, ROW_2021 | {'primary_label': ''}])
+  path = touch(tmp_path / 'train_short_audio' / 'acafly' / 'XC109605.ogg')
+  touch(tmp_path / 'train_audio' / 'acafly' / 'XC2.ogg')  # of another year, so none of these
+  found = birdclef_tables.listing(str(tmp_path), 2021)
+  assert found.recordings == (Recording(
+      path=path, name='train_short_audio/acafly/XC109605.ogg', code='acafly', common='Acadian Flycatcher',
+      scientific='Empidonax virescens', vocalisation='call', recordist='Mike Nelson', group='XC109605',
+      licence='Creative Commons Attribution-NonCommercial-ShareAlike 3.0', url='https://www.xeno-canto.org/109605',
+      background=('amegfi',), types='begging call, call', quality='2.5', started='2012-08-12T09:30'),)
+  assert [(s.name, s.reason) for s in found.skips] == [
+      ('XC2.ogg', 'no audio file in train_short_audio'), ('train_metadata.csv row 4', "primary_label: '' is no species code")]
+  assert found.notes == ('no soundscapes: train_soundscape_labels.csv and train_soundscapes/ are not both there',)
+  assert not found.extra
+
+
+@pytest.fixture
+def folder_2022(tmp_path):
+  write(tmp_path, [ROW_2022])
+  touch(tmp_path / 'train_audio' / 'afrsil1' / 'XC125458.ogg')
+  (tmp_path / 'scored_birds.json').write_text('["akiapo", "afrsil1"]')
+  (tmp_path / 'test.csv').write_text('\ufeffrow_id;file_id;bird;end_time\nsoundscape_1_akiapo_5;soundscape_1;akiapo;5\n'
+                                     'soundscape_1_akiapo_10;soundscape_1;akiapo;10\n', encoding='utf-8')
+  return tmp_path
+
+
+def test_listing_of_2022(folder_2022):
+  touch(folder_2022 / 'test_soundscapes' / 'soundscape_1.ogg')
+  found = birdclef_tables.listing(str(folder_2022), 2022)
+  [r] = found.recordings
+  assert (r.name, r.code, r.quality, r.started, r.background, r.continuous, r.split) == (
+      'train_audio/afrsil1/XC125458.ogg', 'afrsil1', '', 'T08:00', (), False, '')
+  assert found.extra == {'scored_birds': ['akiapo', 'afrsil1']} and not found.skips
+  assert found.notes == ('test.csv asks for 2 rows of 1 files, which have no labels here',)
+  (folder_2022 / 'scored_birds.json').unlink()
+  (folder_2022 / 'test.csv').unlink()
+  found = birdclef_tables.listing(str(folder_2022), 2022)
+  assert not found.extra and found.notes == (
+      'scored_birds.json is not there: which birds the competition scored is not known',)
+
+
+def test_scored_birds_that_are_labels_of_the_table_only(folder_2022):
+  write(folder_2022, [ROW_2022, ROW_2022 | {'primary_label': 'rocpig1'}])
+  (folder_2022 / 'scored_birds.json').write_text('["rocpig1"]')
+  assert birdclef_tables.listing(str(folder_2022), 2022).extra == {'scored_birds': ['rocpig1']}
+
+
+@pytest.mark.parametrize('file, content, message', [
+    ('scored_birds.json', '["akiapo", "afrsil"]',
+     "scored_birds.json: 'afrsil' is neither a primary_label of train_metadata.csv "
+     'nor a code of eBird 2021; nearest: afrsil1'), ('scored_birds.json', '{}', 'scored_birds.json: expected a list'),
+    ('scored_birds.json', '["Akiapolaau"]', "'Akiapolaau' is neither"),
+    ('test.csv', 'row_id,file_id,bird\n', "test.csv: not the test table of BirdCLEF 2022: no column 'end_time'"),
+    ('test.csv', 'row_id,file_id,bird,end_time\ns_akiapo_5,s,akiapo,10\n',
+     "test.csv, line 2: row_id 's_akiapo_5': expected 's_akiapo_10'"),
+    ('test.csv', 'row_id,file_id,bird,end_time\n_akiapo_5,,akiapo,5\n', 'line 2: row_id'),
+    ('test.csv', 'row_id,file_id,bird,end_time\ns_akiapo_7,s,akiapo,7\n', "line 2: end_time '7': expected 5, 10, ... s"),
+    ('test.csv', 'row_id,file_id,bird,end_time\ns_akiapo_0,s,akiapo,0\n', "line 2: end_time '0'"),
+    ('test.csv', 'row_id,file_id,bird,end_time\ns_akiapu_5,s,akiapu,5\n', "line 2: 'akiapu' is neither"),
+    ('test.csv', 'row_id,file_id,bird,end_time\n' + 's_akiapo_5,s,akiapo,5\n' * 2,
+     "line 3: row_id 's_akiapo_5' stands there twice"),
+])
+def test_files_of_2022_that_are_none(folder_2022, file, content, message):
+  (folder_2022 / file).write_text(content)
+  with pytest.raises(ValueError) as error:
+    birdclef_tables.listing(str(folder_2022), 2022)
+  assert message in str(error.value)
+
+
+def test_folders_of_the_other_year(tmp_path):
+  (tmp_path / 'train_audio').mkdir()
+  with pytest.raises(ValueError, match='expected train_short_audio/ of BirdCLEF 2021 in it; train_audio/ is that of the source '
+                                       'birdclef2022'):
+    birdclef_tables.listing(str(tmp_path), 2021)
+  with pytest.raises(ValueError, match='expected train_metadata.csv of BirdCLEF 2022 beside train_audio/'):
+    birdclef_tables.listing(str(tmp_path), 2022)
+  (tmp_path / 'train_audio').rename(tmp_path / 'train_short_audio')
+  with pytest.raises(ValueError, match='expected train_audio/ of BirdCLEF 2022 .*birdclef2021'):
+    birdclef_tables.listing(str(tmp_path), 2022)
+  (tmp_path / 'train_short_audio').rmdir()
+  with pytest.raises(ValueError, match='expected train_audio/ of BirdCLEF 2022 in it$'):
+    birdclef_tables.listing(str(tmp_path), 2022)
+  with pytest.raises(ValueError, match='is no folder'):
+    birdclef_tables.listing(str(tmp_path / 'none'), 2021)
+  with pytest.raises(ValueError, match='BirdCLEF 2023: expected one of 2021, 2022'):
+    birdclef_tables.listing(str(tmp_path), 2023)
 
 
 CELLS = st.one_of(st.text(max_size=20), st.sampled_from(

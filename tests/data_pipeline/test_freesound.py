@@ -6,7 +6,8 @@ import pathlib
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from data_pipeline import freesound, licences
+from data_pipeline import freesound, licences, scene
+from data_pipeline.recording import Recording
 
 SOUND = {
     'id': 1234, 'url': 'https://freesound.org/people/Ann/sounds/1234/', 'name': 'River, dawn.wav', 'tags': ['river', 'birds'],
@@ -92,6 +93,49 @@ def test_find(tmp_path):
   assert {s.name: s.reason for s in skips} == {
       '77__x__y.flac': 'no Freesound metadata of 77', 'river.wav': 'no Freesound number in its name',
       '8__x__y.wav': 'leads out of the folder', 'Freesound 8': 'no audio file'}
+
+
+def test_listing(tmp_path):
+  (tmp_path / 'page.json').write_text(json.dumps(page(
+      SOUND, SOUND | {'id': 9, 'name': 'Night', 'tags': ['field-recording']}, SOUND | {'id': 8})))
+  for name in ('b/1234__ann__river-dawn.wav', 'b/9_5-hq.mp3', 'a.wav'):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+  found = freesound.listing(str(tmp_path))
+  assert found.recordings[0] == Recording(
+      path=tmp_path / 'b' / '1234__ann__river-dawn.wav', name='b/1234__ann__river-dawn.wav',
+      licence='https://creativecommons.org/licenses/by/4.0/', recordist='Ann', group='FS1234',
+      url='https://freesound.org/people/Ann/sounds/1234/', continuous=True, near='river')
+  assert [(r.name, r.group, r.environment, r.near) for r in found.recordings[1:]] == [('b/9_5-hq.mp3', 'FS9', '', '')]
+  assert {s.name: s.reason for s in found.skips} == {
+      'a.wav': 'no Freesound number in its name', 'Freesound 8': 'no audio file'}
+  assert [n.split(' sounds ')[0] for n in found.notes] == ['1 of 2', '1 of 2', '1 of 2']
+  assert 'speak of birds' in found.notes[0] and 'no word' in found.notes[1] and 'lossy' in found.notes[2]
+  for name, message in (('none', 'is no folder'), ('b/9_5-hq.mp3', 'is no folder')):
+    with pytest.raises(ValueError, match=message):
+      freesound.listing(str(tmp_path / name))
+
+
+@pytest.mark.parametrize('name, tags, environment, near, birds', [
+    ('Forest_Rain 01.wav', [], 'rain', '', False), ('x', ['woods', 'Wind', 'Brook'], 'wind', 'river', False),
+    ('x', ['night', 'crickets', 'forest', 'owl'], 'insects', '', True), ('HIGHWAY-in-woodland', [], 'forest', 'road', False),
+    ('Dawn chorus', [], '', '', True), ('x', ['dawn-chorus'], '', '', True), ('Chorus at dawn', [], '', '', False),
+    ('forest, no birds, no wind', ['without-rain'], 'forest', '', False), ('Train and strain', ['window'], '', '', False),
+    ('thunderstorm on our street', ['birdsong'], 'rain', 'road', True), ('Wälder', ['?', ''], '', '', False),
+])
+def test_words(name, tags, environment, near, birds):
+  r = freesound.record(SOUND | {'name': name, 'tags': tags})
+  assert (r.environment, r.near, r.speaks_of_birds) == (environment, near, birds)
+
+
+@given(st.text(max_size=40), st.lists(st.text(max_size=20), max_size=4))
+def test_any_words_give_known_surroundings(name, tags):
+  r = freesound.record(SOUND | {'name': f'a{name}', 'tags': tags})
+  scene.Scene((), r.environment, '', r.near, 1.0)
+
+
+def test_every_environment_has_words():
+  assert set(freesound.ENVIRONMENT_WORDS) == set(scene.ENVIRONMENTS) and set(freesound.NEAR_WORDS) == set(scene.NEARS)
 
 
 def test_numbers_in_names():

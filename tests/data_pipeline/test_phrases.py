@@ -22,3 +22,11 @@ def test_names_that_cannot_be_told_apart(rows, message):
   taxonomy = Taxonomy.from_rows(rows, 'mine')
   with pytest.raises(ValueError, match=message):
     phrases.lexicon(taxonomy)
+
+
+def test_names_that_end_in_words():
+  rows = [('a', 'Western Barn Owl', ''), ('b', 'Oriental Scops-Owl', ''), ('c', 'Owl', '')]
+  owls = phrases.lexicon(Taxonomy.from_rows(rows, 'owls'))
+  assert owls.ending_in(['owl']) == owls.ending_in(['owls']) == ('Western Barn Owl', 'Oriental Scops-Owl')
+  assert owls.ending_in(['scops', 'owl']) == owls.ending_in(['scops-owl']) == ('Oriental Scops-Owl',)
+  assert owls.ending_in(['western', 'barn', 'owl']) == owls.ending_in(['barn']) == owls.ending_in([]) == ()

@@ -1,3 +1,6 @@
+import re
+import subprocess
+import sys
 import time
 
 from hypothesis import given, settings, strategies as st
@@ -8,9 +11,12 @@ from data_pipeline import phrases, prompts
 from data_pipeline.description import LOUDNESSES, PARTS, TIMINGS, DescribedEvent, Description, project, realise
 from data_pipeline.prompts import PromptError, parse, render
 from data_pipeline.scene import ENVIRONMENTS, NEARS, NOISES, VOCALISATIONS, Event, Scene
-from data_pipeline.taxonomy import PROCEDURAL, Taxonomy, UnknownSpecies
+from data_pipeline.taxonomy import PROCEDURAL, Taxonomy, UnknownSpecies, edition
 
 OWLS = Taxonomy.from_rows([('brnowl', 'Barn owl', 'Tyto alba'), ('blagro1', 'Black grouse', 'Lyrurus tetrix')], 'two birds')
+SPLIT = Taxonomy.from_rows([('webowl1', 'Western Barn Owl', 'Tyto alba'), ('eabowl1', 'Eastern Barn Owl', 'Tyto javanica'),
+                            ('sonthr1', 'Song Thrush', 'Turdus philomelos')], 'eBird', 2024)
+OLD = Taxonomy.from_rows([('brnowl', 'Barn Owl', 'Tyto alba')], 'eBird', 2021)
 # Real names that hold words of the grammar, hyphens, full stops, other plurals, other letters.
 TRICKY = Taxonomy.from_rows([
     ('sinqua1', 'Singing Quail', 'Dactylortyx thoracicus'), ('raiqua1', 'Rain Quail', 'Coturnix coromandelica'),
@@ -128,6 +134,72 @@ def test_names_that_hold_words_of_the_grammar(text, code, count):
   assert (event.species, event.count) == (code, count)
 
 
+BESIDE = {'one': ('a {}', 'one {}', '{}', 'there is a single {}'), 'many': ('two {}', '2 {}', 'a pair of {}')}
+CASES = (str, str.lower, str.upper, str.title, str.swapcase)
+
+
+@pytest.mark.parametrize('taxonomy', [PROCEDURAL, TRICKY], ids=lambda t: t.name)
+@settings(deadline=None)
+@given(data=st.data(), case=st.sampled_from(CASES), count=st.sampled_from(('one', 'many')))
+def test_any_name_is_understood(taxonomy, data, case, count):
+  s = data.draw(st.sampled_from(taxonomy.species))
+  name = data.draw(st.sampled_from(s.names + (phrases.plural(s.common),) * (count == 'many')))
+  text = f'Forest environment, {data.draw(st.sampled_from(BESIDE[count])).format(case(name))} singing near a river'
+  assert parse(text, taxonomy) == described_as(bird(s.code, count=1 + (count == 'many')), environment='forest', near='river')
+
+
+def test_a_prompt_is_rendered_by_common_names_only():
+  for name in PROCEDURAL.species[0].names:
+    described = parse(f'a {name} singing', PROCEDURAL)
+    for seed in range(100):
+      assert 'glass pipit' in render(described, np.random.default_rng(seed), PROCEDURAL).lower()
+
+
+@pytest.mark.parametrize('text, nearest', [
+    ('a Glas pipet', 'Glass pipit'), ('a gltpi', 'gltpip'), ('a Vitrantus ascendens', 'Vitranthus ascendens')])
+def test_the_nearest_name_is_of_the_kind_that_was_meant(text, nearest):
+  with pytest.raises(PromptError, match=f'nearest species: {nearest}'):
+    parse(text, PROCEDURAL)
+
+
+@pytest.mark.parametrize('text, taxonomy, names', [
+    ('an owl', OWLS, 'Barn owl'), ('two owls singing', OWLS, 'Barn owl'), ('a THRUSH', SPLIT, 'Song Thrush'),
+    ('a barn owl singing', SPLIT, 'Western Barn Owl, Eastern Barn Owl'),
+    ('three Barn Owls', SPLIT, 'Western Barn Owl, Eastern Barn Owl'), ('a white warbler', TRICKY, 'Black-and-white Warbler'),
+    ('a finch', PROCEDURAL, 'Lesser bell finch, Greater bell finch')])
+def test_a_short_name_is_no_guess(text, taxonomy, names):
+  with pytest.raises(PromptError, match=f'; give the full name: {names}$'):
+    parse(text, taxonomy)
+
+
+def test_a_long_list_of_candidates_is_cut():
+  many = Taxonomy.from_rows([(f'code{i}', f'Number{i} Owl', '') for i in range(20)], 'owls')
+  with pytest.raises(PromptError, match='Number7 Owl, and 12 more$'):
+    parse('an owl', many)
+
+
+@pytest.mark.parametrize('text, taxonomy, message', [
+    ('two Barn owls singing', PROCEDURAL, "'barn owls' is Barn Owl (brnowl, Tyto alba) of eBird 2023, not among the 12 species "
+                                          "of 'procedural'; nearest species: Hollow owl"),
+    ('a song thrush', PROCEDURAL, "'song thrush' is Song Thrush (sonthr1, Turdus philomelos) of eBird 2024, not among the 12"),
+    ('a Parus major', OWLS, "'parus major' is Great Tit (gretit1, Parus major) of eBird 2024, not among the 2 species of"),
+    # Renamed and split between years: said, and left to the reader.
+    ('a barn owl', SPLIT, "of eBird 2023, not among the 3 species of 'eBird 2024', where Western Barn Owl (webowl1, Tyto alba) "
+                          'shares a name with it'),
+    ('a webowl1', OLD, "of eBird 2024, not among the 1 species of 'eBird 2021', where Barn Owl (brnowl, Tyto alba) shares"),
+    ('an American barn owl', OLD, 'is American Barn Owl (brnowl, Tyto furcata) of eBird 2024, not among the 1 species')])
+def test_real_birds_that_are_not_among_the_species(text, taxonomy, message):
+  with pytest.raises(PromptError, match=re.escape(message)):
+    parse(text, taxonomy)
+
+
+def test_pandas_is_loaded_for_errors_only():
+  code = ('import sys; import numpy as np; from data_pipeline import prompts, taxonomy; t = taxonomy.PROCEDURAL; '
+          "prompts.render(prompts.parse('two gltpip, a Cavistrix longivox', t), np.random.default_rng(0), t); "
+          "sys.exit('pandas' in sys.modules or 'tensorflow' in sys.modules)")
+  assert subprocess.run([sys.executable, '-c', code]).returncode == 0
+
+
 @pytest.mark.parametrize('text, message', [
     ('', 'empty'), (' , and', 'empty'), ('!', 'empty'),
     ('rain, a Bran owl singing', "'bran owl' in 'a bran owl singing'; nearest species: Barn owl"),
@@ -165,13 +237,12 @@ def test_render_says_everything_in_many_ways_and_only_the_seed_decides():
 
 
 def test_every_bird_of_ebird_can_be_said():
-  utils = pytest.importorskip('birdnames.utils')
-  table = utils.load_taxonomy('ebird', 2024)[['ebird_ebird_code', 'ebird_common_name', 'scientific_name']]
-  taxonomy = Taxonomy.from_rows(table.to_numpy().tolist(), 'eBird', 2024)
-  rng = np.random.default_rng(0)
+  taxonomy, rng = edition(2024), np.random.default_rng(0)
   for s in taxonomy.species:
     description = described_as(bird(s.code, timing='at the start', count=int(rng.integers(1, 4))), near='river')
     assert parse(render(description, rng, taxonomy), taxonomy) == description
+    for name in s.names:
+      assert [e.species for e in parse(f'a {name} singing', taxonomy).events] == [s.code], name
 
 
 def test_speed():

@@ -135,6 +135,24 @@ def test_formats(tmp_path, suffix, options):
   np.testing.assert_allclose(joined(path, 0.7, 44100), soxr.resample(whole, RATE, 44100), atol=1e-4)
 
 
+@pytest.mark.parametrize('suffix, options', [
+    ('.wav', {}), ('.wav', {'subtype': 'FLOAT'}), ('.flac', {}), ('.ogg', {}), ('.mp3', {})])
+def test_a_clipped_recording_is_read_as_it_is(tmp_path, suffix, options):
+  """It is no broken file, and nobody can tell what was cut off: no error, nothing scaled, nothing cut again."""
+  path = write(tmp_path / f'x{suffix}', np.clip(20 * SOUND, -1, 1), **options)
+  whole, _ = soundfile.read(path, dtype='float32')
+  sound = joined(path, 0.7)
+  np.testing.assert_allclose(sound, whole, atol=1e-6)
+  assert (np.abs(sound) > 0.9).mean() > 0.3
+  if suffix in ('.ogg', '.mp3'):
+    assert np.abs(sound).max() > 1  # what a lossy encoder makes of the corners
+
+
+def test_what_passes_full_scale_in_a_float_file_stays(tmp_path):
+  path = write(tmp_path / 'x.wav', 20 * SOUND, subtype='FLOAT')
+  np.testing.assert_array_equal(joined(path, 0.7), 20 * SOUND)
+
+
 def put(path, at, data):
   content = bytearray(path.read_bytes())
   content[at:at + len(data)] = data
@@ -161,6 +179,8 @@ def made(path, content):
     (lambda p: p, 'not a file'),
     (lambda p: made(p / 'x.wav', b''), 'empty file'),
     (lambda p: write(p / 'x.wav', SOUND[:0]), 'holds no samples'),
+    (lambda p: made(p / 'x.wav', write(p / 'x.wav').read_bytes()[:44]), 'holds no samples|truncated: its header promises more'),
+    (lambda p: made(p / 'x.mp3', b'ID3\x04\x00\x00\x00\x00\x0f\x7f' + bytes(2047)), 'not audio, or damaged'),
     (lambda p: write(p / 'x.flac', SOUND[:0]), 'empty file|holds no samples|its header states no length'),
     (lambda p: made(p / 'x.mp3', b'this is text, not sound\n' * 50), 'not audio'),
     (lambda p: made(p / 'x.wav', b'this is text, not sound\n' * 50), 'not audio'),
@@ -181,14 +201,15 @@ def test_files_that_cannot_be_used(tmp_path, make, reason):
       call()
 
 
-def holes(path):
+def holes(path, value=np.nan):
   audio = SOUND.copy()
-  audio[5 * RATE, 1] = np.nan
+  audio[5 * RATE, 1] = value
   return write(path, audio, subtype='FLOAT')
 
 
 @pytest.mark.parametrize('make, reason, least', [
     (lambda p: holes(p / 'x.wav'), 'holds NaN or infinite samples, the first after 5.00 of 10.00 s', 5),
+    (lambda p: holes(p / 'x.wav', -np.inf), 'holds NaN or infinite samples, the first after 5.00 of 10.00 s', 5),
     (lambda p: cut(write(p / 'x.wav'), 0.5), 'truncated: its header promises more samples', 4.99),
     (lambda p: put(write(p / 'x.wav'), 40, struct.pack('<I', 2 ** 31)), 'truncated: its header promises more', 10),
     (lambda p: put(write(p / 'x.wav'), 40, b'\xff' * 4), 'truncated: its header promises more', 10),

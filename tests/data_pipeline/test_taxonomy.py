@@ -55,7 +55,6 @@ def test_not_a_taxonomy(change):
 
 
 @pytest.mark.parametrize('rows, message', [
-    ([], 'no species'),
     ([('a', 'Bird')], 'row 1'),
     (['abc'], 'row 1'),
     ([('a', 'Bird', ''), ('a', 'Other', '')], "'a' names both"),

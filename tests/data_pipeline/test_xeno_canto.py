@@ -8,7 +8,8 @@ import pathlib
 from hypothesis import given, settings, strategies as st
 import pytest
 
-from data_pipeline import cells, sources, xeno_canto
+from data_pipeline import cells, xeno_canto
+from data_pipeline.recording import Recording
 
 V3 = {
     'id': '254462', 'gen': 'Pipilo', 'sp': 'maculatus', 'ssp': '', 'grp': 'birds', 'en': 'Spotted Towhee', 'rec': 'Åsa Ö',
@@ -64,7 +65,7 @@ def test_the_old_dialect_is_the_same_record():
      'https://xeno-canto.org/254462'), ('url', 'xeno-canto.org/9', 'url', 'https://xeno-canto.org/9'),
     ('rec', None, 'recordist', ''), ('rec', '?', 'recordist', ''), ('temp', '-3', 'temperature', -3.0),
     ('id', 'XC0254462', 'id', '254462'), ('id', 254462, 'id', '254462'), ('sp', '', 'scientific', 'Pipilo'),
-    ('gen', 'Mystery', 'identified', False), ('animal-seen', '?', 'animal_seen', None),
+    ('gen', 'Mystery', 'identified', False), ('sp', 'sp.', 'identified', False), ('animal-seen', '?', 'animal_seen', None),
 ])
 def test_traps(field, cell, attribute, value):
   assert getattr(xeno_canto.record(V3 | {field: cell}), attribute) == value
@@ -208,7 +209,7 @@ def test_find(folder):
       'Pipilo maculatus/xc999 owl.ogg': 'no xeno-canto metadata of 999',
       'Pipilo maculatus/other.flac': 'no xeno-canto number in its name'}
   recording = records[1].recording(folder)
-  assert isinstance(recording, sources.Recording) and recording.name == 'Pipilo maculatus/XC254462.mp3'
+  assert isinstance(recording, Recording) and recording.name == 'Pipilo maculatus/XC254462.mp3'
   assert (recording.group, recording.vocalisation, recording.scientific) == ('XC254462', 'song', 'Pipilo maculatus')
 
 
@@ -248,6 +249,67 @@ def test_numbers_in_names():
 def test_the_real_clips_carry_their_numbers(real_data):
   names = sorted((real_data / 'phoebe_xc').glob('*.mp3'))
   assert names and all(xeno_canto.number_in(p) for p in names)
+
+
+def test_listing(folder):
+  found = xeno_canto.listing(str(folder))
+  assert [r.name for r in found.recordings] == ['Pipilo maculatus/XC254462-2.WAV', 'Pipilo maculatus/XC254462.mp3']
+  assert not found.notes and found.skips == tuple(xeno_canto.find(str(folder))[1])
+  assert found.recordings[1] == Recording(
+      path=folder / 'Pipilo maculatus' / 'XC254462.mp3', name='Pipilo maculatus/XC254462.mp3', common='Spotted Towhee',
+      scientific='Pipilo maculatus', vocalisation='song', licence='https://creativecommons.org/licenses/by-sa/4.0/',
+      recordist='Åsa Ö', group='XC254462', url='https://xeno-canto.org/254462', background=('Turdus migratorius',),
+      types='song, flight call', quality='A', stage='adult', site='Custer, South Dakota, United States',
+      started='2015-06-23T07:17')
+
+
+def test_listing_takes_birds_of_known_species_only(tmp_path):
+  rows = [V3 | {'id': '1', 'gen': 'Mystery', 'sp': 'mystery', 'en': 'Identity unknown'},
+          V3 | {'id': '2', 'gen': 'Sonus', 'sp': 'naturalis', 'en': 'Soundscape'}, V3 | {'id': '3', 'sp': 'sp.', 'en': ''},
+          V3 | {'id': '4', 'grp': 'bats'}, V3 | {'id': '5', 'grp': 'grasshoppers', 'sp': 'sp.'}, V3 | {'id': '6', 'grp': ''},
+          V3 | {'id': '7', 'file': 'restricted_species'}, V3 | {'id': '8', 'grp': 'soundscape', 'gen': '', 'en': 'Soundscape'},
+          V2 | {'id': '9'}]
+  (tmp_path / 'page.json').write_text(json.dumps(page(*rows)))
+  for row in rows:
+    (tmp_path / f'XC{row["id"]}.mp3').touch()
+  found = xeno_canto.listing(str(tmp_path))
+  assert [r.group for r in found.recordings] == ['XC6', 'XC9']
+  assert {s.name: s.reason for s in found.skips} == {
+      'XC1.mp3': 'nobody has identified the species', 'XC2.mp3': 'a soundscape, of no one species',
+      'XC3.mp3': 'identified to the genus Pipilo only', 'XC4.mp3': 'of the group bats: only birds are taken',
+      'XC5.mp3': 'of the group grasshoppers: only birds are taken', 'XC7.mp3': 'no xeno-canto metadata of 7',
+      'XC8.mp3': 'a soundscape, of no one species',
+      'page.json recording 7': 'restricted species: xeno-canto withholds the file of XC7'}
+  assert list(found.skips) == sorted(found.skips, key=lambda s: s.name)
+  assert found.notes == ('1 recording(s) of restricted species are described, and xeno-canto withholds their sound',)
+
+
+@pytest.mark.parametrize('date, time, written', [
+    ('2015-06-23', '07:17', '2015-06-23T07:17'), ('2015-06-23', '', '2015-06-23'), ('2015-06', '07:17', '2015-06'),
+    ('2015', '', '2015'), ('', '07:17', 'T07:17'), ('', '', ''), ('2015-02-30', '07:17', '2015-02'),
+])
+def test_when_it_was_recorded(date, time, written):
+  assert xeno_canto.started(date, time) == written
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.dictionaries(st.sampled_from(KEYS), SCALARS), min_size=1, max_size=4))
+def test_whatever_the_cells_hold_a_sound_is_listed_or_skipped(tmp_path_factory, rows):
+  folder = tmp_path_factory.mktemp('xc')
+  rows = [V3 | r | {'id': str(i)} for i, r in enumerate(rows, 1)]
+  (folder / 'page.json').write_text(json.dumps(page(*rows)))
+  for i in range(1, len(rows) + 1):
+    (folder / f'XC{i}.mp3').touch()
+  found = xeno_canto.listing(str(folder))
+  names = {r.name for r in found.recordings} | {s.name for s in found.skips}
+  assert names >= {f'XC{i}.mp3' for i in range(1, len(rows) + 1)}
+  assert all(r.common or r.scientific for r in found.recordings) and not any(r.continuous for r in found.recordings)
+
+
+def test_listing_of_folders_of_nothing(tmp_path):
+  for name, message in (('none', 'is no folder'), ('.', 'holds no xeno-canto metadata')):
+    with pytest.raises(ValueError, match=message):
+      xeno_canto.listing(str(tmp_path / name))
 
 
 def test_long_lists_are_refused():

@@ -1,5 +1,6 @@
 """Sampling from a work directory, as a user calls it: of two training steps, since only the plumbing is tested."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -45,6 +46,19 @@ def test_unknown_species_names_the_nearest(run):
     sample.plan(run, ['a Glas pipit singing'], 1, 0)
 
 
+def test_whatever_a_bird_is_called_the_model_is_told_its_common_name(run):
+  requests = sample.plan(run, ['two Glass pipits singing', 'two GLTPIP singing', 'two vitranthus ascendens singing'], 1, 0)
+  assert [{e.species for e in r.scene.events} for r in requests] == [{'gltpip'}] * 3
+  drawn = [dataclasses.replace(requests[0], prompt=r.prompt) for r in requests]  # else each clip has its own draw
+  tokens = sample.condition_of(run, drawn, 'text')['tokens']
+  assert (tokens == tokens[0]).all()
+  for name in run.labels.taxonomy.species[0].names:
+    for seed in range(20):
+      [request] = sample.plan(run, [f'a {name} singing'], 1, seed)
+      words = [run.labels.tokenizer.words[i - 2] for i in sample.condition_of(run, [request], 'text')['tokens'][0] if i]
+      assert 'glass' in words and not {'gltpip', 'vitranthus', 'ascendens'} & set(words)
+
+
 def test_writes_clips_that_open_elsewhere(run, tmp_path):
   requests = sample.plan(run, ['a Glass pipit singing loudly in the middle'], 2, 0)
   s, audio = sample.generate(run, requests, 0, 'both')
@@ -53,6 +67,8 @@ def test_writes_clips_that_open_elsewhere(run, tmp_path):
   np.testing.assert_allclose(alone[0], s[1], atol=1e-4)  # clip i depends on (seed, i) only
   paths = sample.write(run, requests, s, audio, tmp_path / 'out', seed=0, kind='both')
   assert [p.name for p in paths] == ['0000', '0001']
+  assert (tmp_path / 'out' / 'ATTRIBUTION.csv').read_text() == run.attribution  # that of the training data, passed on
+  assert run.attribution.splitlines()[1] == 'all clips,invented birds,sgm,CC0-1.0,pd,'
   for path, request in zip(paths, requests):
     wav, rate = soundfile.read(path / 'audio.wav')
     assert rate == 16000 and len(wav) == 40960

@@ -7,31 +7,35 @@ import sys
 import numpy as np
 import pytest
 
-from tools import benchmark
+from tools import benchmark, benchmark_data
 
 
 def test_data(tmp_path, monkeypatch):
-  monkeypatch.setattr(benchmark, 'WINDOW_FRAMES', 100)
+  monkeypatch.setattr(benchmark_data, 'WINDOW_FRAMES', 100)
   said = []
   out = tmp_path / 'bench.json'
-  results = benchmark.run(['data'], str(out), benchmark.Options(minutes=0.2), said.append)
+  results = benchmark.run(['data'], str(out), benchmark.Options(minutes=0.2, recordings=8, batches=2), said.append)
   assert json.loads(out.read_text()) == results and [p.name for p in tmp_path.iterdir()] == ['bench.json']
-  figures = results['data']
-  samples = 12 * benchmark.RATE
-  assert figures['frames'] == (samples - benchmark.FRAME) // benchmark.HOP + 1
-  assert figures['windows'] == 1 + -(-(samples - 99 * benchmark.HOP - benchmark.FRAME) // (100 * benchmark.HOP))
+  figures = results['data']['streaming']
+  samples = 12 * benchmark_data.RATE
+  assert figures['frames'] == (samples - benchmark_data.FRAME) // benchmark_data.HOP + 1
+  assert figures['windows'] == 1 + -(-(samples - 99 * benchmark_data.HOP - benchmark_data.FRAME) // (100 * benchmark_data.HOP))
   assert figures['seconds'] > 0 and figures['peak_mb'] > 10
   assert 0 <= figures['growth_mb'] <= figures['above_first_mb'] < 50
-  for figure in figures:
-    assert figure in said[0]
+  built, training = results['data']['building'], results['data']['training']
+  assert built['recordings'] == 8 and built['clips'] > 100
+  assert abs(built['recorded_times_real_time'] * built['seconds'] - 8 * 30) < 5
+  assert min(training.values()) > 1
+  for part in results['data'].values():
+    assert all(figure in said[0] for figure in part)
 
 
 def test_windows_join_without_a_seam():
   audio = np.random.default_rng(0).standard_normal((50000, 2)).astype(np.float32)
-  taper = np.ones(benchmark.FRAME, np.float32)
-  whole = benchmark._magnitude(audio, taper)  # (T, C, K)
-  hop, window = 20 * benchmark.HOP, 19 * benchmark.HOP + benchmark.FRAME
-  parts = [benchmark._magnitude(audio[start:start + window], taper) for start in range(0, len(audio) - window + 1, hop)]
+  taper = np.ones(benchmark_data.FRAME, np.float32)
+  whole = benchmark_data._magnitude(audio, taper)  # (T, C, K)
+  hop, window = 20 * benchmark_data.HOP, 19 * benchmark_data.HOP + benchmark_data.FRAME
+  parts = [benchmark_data._magnitude(audio[start:start + window], taper) for start in range(0, len(audio) - window + 1, hop)]
   np.testing.assert_allclose(np.concatenate(parts), whole[:20 * len(parts)], rtol=1e-4, atol=1e-4)
 
 

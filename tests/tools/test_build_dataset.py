@@ -1,6 +1,7 @@
 """The entry point: reuse, refusals before any work, nothing half made left behind."""
 
 import csv
+import dataclasses
 import fcntl
 import json
 import os
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_pipeline import pipeline
+from data_pipeline import decoded, pipeline
 from tools import build_dataset
 from tools.build_dataset import Options
 
@@ -28,7 +29,7 @@ def test_procedural_is_built_once(tmp_path, said):
   out = tmp_path / 'deep' / 'birds'
   made = build_dataset.build(Options('procedural', str(out), **SMALL), said.append)
   assert made == json.loads((out / 'dataset.json').read_text())
-  assert sorted(os.listdir(out)) == ['dataset.json', 'procedural'] and os.listdir(out.parent) == ['birds']
+  assert sorted(os.listdir(out)) == ['ATTRIBUTION.csv', 'dataset.json', 'procedural'] and os.listdir(out.parent) == ['birds']
   assert made['splits'] == dict(train=6, val=3) and made['licences'] == {'CC0-1.0': 9}
   assert pipeline.open_dataset(str(out)).fingerprint == made['fingerprint']
   stamp = (out / 'dataset.json').stat().st_mtime_ns
@@ -90,12 +91,13 @@ def test_recordings_with_a_manifest(tmp_path, said):
   rows.append(['gone.wav', 'Great Tit', 'CC0', 'Ann', 'gone'])
   with open(tmp_path / 'in' / 'manifest.csv', 'w', newline='') as f:
     csv.writer(f).writerows([['path', 'species_common', 'licence', 'recordist', 'group'], *rows])
-  options = Options('recordings', str(tmp_path / 'out'), directory=str(tmp_path / 'in'), clip_seconds=1.0, sample_rate=RATE)
+  options = Options('recordings', str(tmp_path / 'out'), directory=str(tmp_path / 'in'), clip_seconds=1.0, sample_rate=RATE,
+                    keep_no_derivatives=True)
   made = build_dataset.build(options, said.append)
   assert made['skipped'] == [{'name': 'gone.wav', 'reason': 'missing'}]
-  assert any('1 files skipped' in line for line in said) and '  gone.wav: missing' in said
+  assert any('1 files or rows skipped' in line for line in said) and '  gone.wav: missing' in said
   assert made['no_derivatives'] == 6 and made['licences'] == {'CC BY-NC-ND 4.0': 6, 'CC0': 2}
-  assert any('6 recordings are under licences that allow no derivatives' in line for line in said)
+  assert '8 recordings: commercial use not permitted (6 nc); derivatives not permitted (6 nd)' in made['terms'] == said[-1][7:]
   with open(tmp_path / 'out' / 'ATTRIBUTION.csv', newline='') as f:
     attribution = list(csv.DictReader(f))
   assert len(attribution) == 8 and attribution[0] == dict(
@@ -112,6 +114,61 @@ def test_recordings_with_a_manifest(tmp_path, said):
     build_dataset.build(options)
 
 
+def test_what_forbids_derivatives_is_refused(tmp_path, said):
+  rows = ['path,species_common,licence']
+  for i in range(6):
+    sing(tmp_path / 'in' / f'{i}.wav', 1500 + 100 * i)
+    rows.append(f'{i}.wav,Great Tit,{"CC BY-ND 4.0" if i < 3 else "CC BY 4.0"}')
+  (tmp_path / 'in' / 'manifest.csv').write_text('\n'.join(rows))
+  options = Options('recordings', str(tmp_path / 'out'), directory=str(tmp_path / 'in'), clip_seconds=1.0, sample_rate=RATE)
+  made = build_dataset.build(options, said.append)
+  assert made['skipped'] == [{'name': f'{i}.wav', 'reason': 'its licence (CC BY-ND 4.0) forbids derivatives'} for i in range(3)]
+  assert made['no_derivatives'] == 0 and 'derivatives permitted' in made['terms']
+  with open(tmp_path / 'out' / 'recordings.csv', newline='') as f:
+    table = list(csv.DictReader(f))
+  assert [(r['name'], r['codes'], r['class'], r['seconds']) for r in table] == [(f'{i}.wav', 'gretit1', 'by', '3.000') for i in (3, 4, 5)]
+  assert {r['split'] for r in table} == {'train', 'val', 'test'}
+  # The judge shares the one recording of train.
+  assert sum(int(r['clips']) for r in table) == sum(made['splits'].values())
+  with pytest.raises(ValueError, match='3 files or rows were skipped, and --strict allows none'):
+    build_dataset.build(dataclasses.replace(options, out=str(tmp_path / 'strict'), strict=True), said.append)
+  assert sorted(os.listdir(tmp_path)) == ['in', 'out']
+
+
+def test_an_interrupted_build_goes_on_with_what_it_had_decoded(tmp_path, said, monkeypatch):
+  for i in range(4):
+    sing(tmp_path / 'in' / 'Great Tit' / f'{i}.wav', 1500 + 100 * i)
+  options = Options('recordings', str(tmp_path / 'out'), directory=str(tmp_path / 'in'), clip_seconds=1.0, sample_rate=RATE)
+  decode, seen = decoded._write, []
+
+  def stopped(recording, *rest):
+    seen.append(recording.name)
+    if len(seen) == 3:
+      raise KeyboardInterrupt
+    return decode(recording, *rest)
+  monkeypatch.setattr(decoded, '_write', stopped)
+  with pytest.raises(KeyboardInterrupt):
+    build_dataset.build(options, said.append)
+  assert not (tmp_path / 'out').exists() and (tmp_path / '.out.partial' / 'decoded').is_dir()
+  first = len(list((tmp_path / '.out.partial' / 'decoded').glob('*.json')))
+  seen[:] = ['', '', '']
+  build_dataset.build(options, said.append)
+  assert len(seen) - 3 == 4 - first and first >= 2
+  assert sorted(os.listdir(tmp_path)) == ['in', 'out'] and not (tmp_path / 'out' / 'decoded').exists()
+
+
+def test_species_by_any_name(tmp_path, said):
+  for species in ('House Sparrow', 'Great Tit', 'Turdus merula'):
+    for i in range(3):
+      sing(tmp_path / 'in' / species / f'{species[0]}{i}.wav', 1500 + 100 * i)
+  options = Options('recordings', str(tmp_path / 'out'), directory=str(tmp_path / 'in'), clip_seconds=1.0, sample_rate=RATE,
+                    species=('Parus major', 'eurbla'))
+  made = build_dataset.build(options, said.append)
+  assert [s['code'] for s in made['taxonomy']['species']] == ['eurbla', 'gretit1']
+  with pytest.raises(ValueError, match="unknown species 'Great Tot'.*nearest: Great Tit"):
+    build_dataset.build(dataclasses.replace(options, species=('Great Tot',)), said.append)
+
+
 def run(*arguments):
   return subprocess.run([sys.executable, '-m', 'tools.build_dataset', *arguments], capture_output=True, text=True)
 
@@ -123,6 +180,14 @@ def test_command_line_ends_with_one_clear_line(tmp_path):
   assert done.returncode == 1 and 'Traceback' not in done.stderr
   assert done.stderr.splitlines()[-1].startswith('build_dataset: ') and 'none of 1 files can be used' in done.stderr
   assert not (tmp_path / 'out').exists() and os.listdir(tmp_path) == ['in']
+  done = run('--source', 'xenocanto', '--dir', str(tmp_path), '--out', str(tmp_path / 'out'))
+  assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(
+      "build_dataset: unknown source 'xenocanto'; known: procedural, recordings, xeno_canto, birdclef2021")
+  sing(tmp_path / 'in' / 'Great Tit' / 'b.wav', 2000)
+  done = run('--source', 'recordings', '--dir', str(tmp_path / 'in'), '--dry_run')
+  assert done.returncode == 0 and 'Great Tit (gretit1)' in done.stdout and '1 recording: ' in done.stdout
+  assert 'Great Tit/a.wav: not audio' in done.stdout and os.listdir(tmp_path) == ['in']
+  assert run('--source', 'recordings', '--dir', str(tmp_path / 'in'), '--dry_run', '--strict').returncode == 1
   done = run('--source', 'procedural', '--out', str(tmp_path / 'out'), '--sizes', 'train')
   assert done.returncode == 1 and done.stderr.splitlines()[-1] == (
       'build_dataset: --sizes train: expected such as train=6000,val=256')

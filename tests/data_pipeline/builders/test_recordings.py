@@ -5,7 +5,10 @@ import pytest
 import soundfile
 import tensorflow_datasets as tfds
 
+from data_pipeline import folders
 from data_pipeline.builders import recordings
+from data_pipeline.recording import Listing, Recording
+from data_pipeline.scene import Event
 from data_pipeline.splits import SPLITS
 
 RATE = 8000
@@ -30,7 +33,8 @@ def folder(path, species=('House Sparrow', 'Great Tit'), per_species=6, **option
 
 
 def make(out, directory, **changed):
-  arguments = dict(directory=directory, seed=0, clip_seconds=1.5, sample_rate=RATE, channels=1, workers=2) | changed
+  arguments = dict(year=2024, seed=0, clip_seconds=1.5, sample_rate=RATE, channels=1, workers=2) | changed
+  arguments.setdefault('listing', directory and folders.find(directory))
   return recordings.build(str(out), **arguments)
 
 
@@ -100,7 +104,7 @@ def test_bad_files_are_skipped_and_listed(tmp_path):
   soundfile.write(bad / 'hiss.wav', 0.1 * np.random.default_rng(0).standard_normal((4 * RATE, 1)), RATE)
   report = make(tmp_path / 'out', directory)
   assert {s.name.split('/')[1]: s.reason.split(' (')[0] for s in report.skips} == {
-      'empty.wav': 'empty file', 'text.mp3': 'not audio, or damaged', 'nan.wav': 'holds NaN or infinite samples',
+      'empty.wav': 'empty file', 'text.mp3': 'not audio, or damaged', 'nan.wav': 'holds NaN or infinite samples, the first after 0.00 of 1.00 s',
       'silent.wav': 'silent', 'hiss.wav': 'nothing stands out of its noise'}
   assert len(report.used) == 12
 
@@ -119,3 +123,57 @@ def test_few_recordings(tmp_path):
   assert any('judge shares the recordings of train' in n for n in report.notes)
   assert {c['group'] for c in examples(report, 'judge')} == {c['group'] for c in examples(report, 'train')}
   assert not {c['group'] for c in examples(report, 'judge')} & {c['group'] for c in examples(report, 'test')}
+
+
+def noise(path, seconds=10.0, channels=1):
+  soundfile.write(path, 0.01 * np.random.default_rng(0).standard_normal((int(seconds * RATE), channels)), RATE)
+  return path
+
+
+def test_annotated_events_are_taken_as_they_are(tmp_path):
+  event = lambda code, onset, offset, low=1000.0, high=3000.0: Event(code, 'song', onset, offset, low, high, -30.0)
+  parts = []
+  for i in range(4):
+    path = noise(tmp_path / f'{i}.wav')
+    parts.append(Recording(path, path.name, group=str(i), events=(
+        event('houspa', 2.0, 2.5), event('gretit1', 2.2, 3.0), event('gretit1', 9.8, 12.0), event('houspa', 11.0, 12.0),
+        event('houspa', 5.0, 6.0, 4500.0, 5000.0), event('houspa', 6.5, 7.0, 3500.0, 5000.0))))
+  empty = noise(tmp_path / 'empty.wav', 4.0)
+  parts.append(Recording(empty, empty.name, group='none', events=()))
+  report = make(tmp_path / 'out', None, listing=Listing(tuple(parts), ()))
+  assert report.taxonomy.codes == ('gretit1', 'houspa')
+  assert len(report.skips) == 8 and {s.reason.split(' (')[0] for s in report.skips} == {
+      'begins after the end of the file', 'lies above 4000 Hz, half the rate of the data set'}
+  clips = [c for split in report.splits for c in examples(report, split)]
+  assert {c['group'] for c in clips if not len(c['species'])} >= {b'none'}
+  for c in clips:
+    assert (c['offset'] <= 1.5 + 1e-6).all() and (c['high_hz'] <= 4000).all()
+    start = float(c['id'].split(b'@')[1])
+    at = [(report.taxonomy.codes[s], round(start + float(o), 3)) for s, o in zip(c['species'], c['onset'])]
+    for code, onset in at:
+      assert (code, onset) in {('houspa', 2.0), ('gretit1', 2.2), ('gretit1', 9.8), ('houspa', 6.5)} or onset == round(start, 3)
+  both = [c for c in clips if set(c['species']) == {0, 1}]
+  assert both and sum(sum(c.values()) for c in report.clips.values()) > len([c for c in clips if len(c['species'])])
+
+
+def test_long_unlabelled_recordings_become_consecutive_clips(tmp_path):
+  parts = tuple(Recording(noise(tmp_path / f'{i}.wav', 10.0, 2), f'{i}.wav', group=str(i), continuous=True, environment='rain')
+                for i in range(6))
+  report = make(tmp_path / 'out', None, listing=Listing(parts, ()), channels=2)
+  assert not len(report.taxonomy) and set(report.splits) == {'train', 'val', 'test'} and sum(report.splits.values()) == 6 * 7
+  clips = examples(report, 'train')
+  assert all(c['environment'] == b'rain' and not len(c['species']) for c in clips)
+  one = sorted((float(c['id'].split(b'@')[1]), c['audio']) for c in clips if c['group'] == clips[0]['group'])
+  whole = np.concatenate([audio for _, audio in one])
+  stored, _ = soundfile.read(tmp_path / f'{clips[0]["group"].decode()}.wav', dtype='int16')
+  assert len(whole) == 10 * RATE and np.abs(whole.astype(int) - stored).max() <= 1  # windows in = windows out
+
+
+def test_a_recording_may_belong_in_a_split_of_its_own(tmp_path):
+  directory = folder(tmp_path / 'in')
+  found = folders.find(directory)
+  extra = Recording(noise(tmp_path / 'x.wav'), 'x.wav', group='x', continuous=True, split='soundscape',
+                    events=(Event('houspa', 'song', 0.0, 5.0, 150.0, 3000.0, -30.0),))
+  report = make(tmp_path / 'out', None, listing=Listing((*found.recordings, extra), ()))
+  assert report.splits['soundscape'] == 7 and report.clips['houspa']['soundscape'] == 4
+  assert [len(c['species']) for c in sorted(examples(report, 'soundscape'), key=lambda c: c['id'])] == [1] * 4 + [0] * 3

@@ -86,3 +86,12 @@ def test_bad_tables(tmp_path, header, row, kind, message):
   (tmp_path / 'x.csv').write_text(f'{header}\n{row}\n')
   with pytest.raises(kind, match=f'x.csv{message}'):
     annotations.read(tmp_path / 'x.csv', PROCEDURAL)
+
+
+def test_which_column_names_the_species(tmp_path):
+  """A column of species before one of syllables; where it is empty, the next; marks of ignorance stay."""
+  path = tmp_path / 'x.csv'
+  path.write_text('start,end,label,species,annotation\n0,1,A,gltpip,0\n0,1,tinpip,NA,0\n0,1,,,embdov\n0,1,,????,\n0,1,-,,\n')
+  assert [b.label for b in annotations.boxes(path, edged=False)] == ['gltpip', 'tinpip', 'embdov', '????', '']
+  [one, *_] = annotations.boxes(path, edged=False)
+  assert (one.low_hz, one.high_hz, one.level_db, one.file, one.where) == (None, None, None, '', f'{path}, line 2')

@@ -47,3 +47,14 @@ def test_bad_labels(tmp_path, text, kind, message):
   (tmp_path / 'bad.txt').write_text(text)
   with pytest.raises(kind, match=f'bad.txt, {message}'):
     audacity.read(tmp_path / 'bad.txt', PROCEDURAL, BAND)
+
+
+def test_boxes_of_one_bird(tmp_path):
+  """Without names, as people mark a single bird; frequencies that nobody gave are not made up; negative times are bad rows."""
+  path = tmp_path / 'x.txt'
+  path.write_text('0\t1\t\n1\t2\n\\\t-1\t500\n-1\t2\tA\n')
+  skips = []
+  boxes = audacity.boxes(path, skips, labelled=False)
+  assert [(b.label, b.onset, b.low_hz, b.high_hz, b.place) for b in boxes] == [
+      ('', 0.0, None, None, 'line 1'), ('', 1.0, None, 500.0, 'line 2')]
+  assert [s.message for s in skips] == [f'{path}, line 4: -1.0 s is before the start: expected 0 or more']

@@ -64,7 +64,7 @@ def test_bad_rows_of_2022(tmp_path, row, kind, message):
 
 
 @pytest.mark.parametrize('row, kind, message', [
-    ('1_COR_5,COR,1,10,nocall', ValueError, "row_id '1_COR_5': expected 1_COR_10"),
+    ('1_COR_5,COR,1,10,nocall', ValueError, "row_id '1_COR_5': expected '1_COR_10'"),
     ('1_COR_x,COR,1,x,nocall', ValueError, 'end time'),
     ('1_COR_5,COR,1,5,', ValueError, "birds ''"), ('1_COR_5,COR,1,5,nocall gltpip', ValueError, 'nocall alone'),
     ('1_COR_5,COR,1,5,gltpip rucwar', UnknownSpecies, "'rucwar'"),

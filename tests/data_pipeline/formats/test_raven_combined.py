@@ -84,3 +84,14 @@ def test_refused(tmp_path):
   path.write_text('\t'.join(raven.COLUMNS[:7]) + '\tSpecies\tBegin Path\n1\tS\t1\t0\t1\t1\t2\tTim pipit\ta\n')
   with pytest.raises(UnknownSpecies, match='line 2: .*Tin pipit'):
     raven_combined.read(path, PROCEDURAL)
+
+
+def test_a_row_without_file_offset_among_others(tmp_path):
+  path = tmp_path / 'x.txt'
+  row = '1\tS\t1\t{}\t{}\t3000\t5000\tgltpip\t{}\t{}\n'
+  path.write_text('\t'.join(raven.COLUMNS[:7]) + '\tSpecies\tBegin Path\tFile Offset (s)\n' + row.format(0, 1, 'a', 0) +
+                  row.format(9, 10, 'b', '') + row.format(11, 12, 'b', 2))
+  skips = []
+  assert {name: [e.onset for e in some] for name, some in raven_combined.read(path, PROCEDURAL, skips=skips).items()} == {
+      'a': [0.0], 'b': [2.0]}
+  assert [s.message for s in skips] == [f'{path}, line 3: File Offset (s) is empty']

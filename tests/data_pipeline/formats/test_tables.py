@@ -1,12 +1,12 @@
+"""Reading and writing tables, through the reader of one format; what all readers share is in test_bad_input."""
+
 import time
 
-from hypothesis import given, strategies as st
 import pytest
 
 from data_pipeline.formats import birdnet, perch, tables
 from data_pipeline.scene import Event
 from data_pipeline.taxonomy import PROCEDURAL, Taxonomy, UnknownSpecies
-from tests.data_pipeline.formats import strategies
 
 HEADER = ','.join(perch.COLUMNS) + '\n'
 EVENT = Event('gltpip', 'song', 0.5, 1.5, 2000.0, 4000.0, -30.0)
@@ -17,30 +17,9 @@ def put(tmp_path, text):
   return tmp_path / 'x.csv'
 
 
-@strategies.RELAXED
-@given(st.booleans(), st.sampled_from(',;'), st.sampled_from(['\n', '\r\n', '\r']), st.booleans(), st.booleans(),
-       st.text(st.sampled_from('åß鳥 b.,;"'), min_size=1, max_size=9).filter(lambda s: s == s.strip()), st.permutations(range(8)))
-def test_what_programs_make_of_a_table(tmp_path_factory, bom, delimiter, end, blanks, quoted, name, order):
-  """BOM or not, `,` or `;`, any line ends, blanks around fields, quotes, non-ASCII names, further columns, any order."""
-  header, row = [*perch.COLUMNS, 'Observer', ''], [name, '0.5', '1.5', '2000', '4000', 'GLTPIP', 'ñ', '']
-
-  def field(text):
-    if text == name or quoted:
-      return '"' + text.replace('"', '""') + '"'
-    return f' {text} ' if blanks else text
-  text = end.join(delimiter.join(field(line[i]) for i in order) for line in (header, row)) + end * 2
-  path = put(tmp_path_factory.mktemp('t'), '\ufeff' * bom + text)
-  assert perch.read(path, PROCEDURAL) == {name: (EVENT,)}
-
-
 def test_decimal_comma_where_semicolons_part_the_columns(tmp_path):
   path = put(tmp_path, HEADER.replace(',', ';') + 'a.wav;0,5;1,5;2000;4000,0;gltpip\n')
   assert perch.read(path, PROCEDURAL) == {'a.wav': (EVENT,)}
-
-
-def test_empty_table(tmp_path):
-  assert perch.read(put(tmp_path, HEADER), PROCEDURAL) == {}
-  assert perch.read(put(tmp_path, HEADER + '\n,,,,,\n'), PROCEDURAL) == {}
 
 
 @pytest.mark.parametrize('text, message', [
@@ -66,7 +45,7 @@ BAD = [
     ('a, b.wav,0,1,2,3,gltpip', ValueError, '7 fields: expected 6'),
     (',0,1,2,3,gltpip', ValueError, 'Filename is empty'),
     ('a.wav,0,1,2,3,Glas pipit', UnknownSpecies, "'Glas pipit'.*Glass pipit"),
-    *((f'a.wav,0,1,2,3,{nothing}', UnknownSpecies, 'no species') for nothing in ('', '?', '????', 'unknown', 'None', 'NA')),
+    *((f'a.wav,0,1,2,3,{nothing}', UnknownSpecies, 'no species') for nothing in ('', '?', '????', 'unknown', 'None', 'NA', 'n/a', '-')),
 ]
 
 
@@ -79,16 +58,6 @@ def test_bad_row(tmp_path, row, kind, message):
   assert perch.read(path, PROCEDURAL, skips=skips) == {'a.wav': (EVENT,), 'b.wav': (EVENT,)}
   [bad] = skips
   assert bad.where == f'{path}, line 3' and str(bad).startswith(bad.where) and '\n' not in str(bad)
-
-
-@strategies.RELAXED
-@given(st.text(st.sampled_from('a0.,;"\n\r\t -é\0\ufeff'), max_size=60))
-def test_garbage_is_a_value_error_or_skipped(tmp_path_factory, text):
-  path = put(tmp_path_factory.mktemp('t'), HEADER + text)
-  try:
-    perch.read(path, PROCEDURAL, skips=[])
-  except ValueError as error:
-    assert str(path) in str(error)
 
 
 def test_a_field_over_two_lines_does_not_shift_line_numbers(tmp_path):
@@ -106,13 +75,11 @@ def test_writing_refuses_what_would_not_come_back(tmp_path, name):
   assert not list(tmp_path.iterdir())
 
 
-def test_100000_rows(tmp_path):
-  """A few seconds at most, even when every row is of one unknown bird in a long taxonomy."""
-  rows = ''.join(f'{i / 10},{i / 10 + 3},Vitranthus ascendens,Glass pipit,0.9,"a, {i % 7}.wav",47.1\n' for i in range(100_000))
-  path = put(tmp_path, ','.join(birdnet.COLUMNS) + ',lat\n' + rows)
-  start = time.process_time()
-  assert len(birdnet.read(path, PROCEDURAL)) == 100_000
+def test_100000_rows_of_one_unknown_bird(tmp_path):
+  """The nearest names are sought once: among all birds that takes a second."""
+  rows = ''.join(f'{i / 10},{i / 10 + 3},Vitranthus ascendens,Glass pipit,0.9,"a, {i % 7}.wav"\n' for i in range(100_000))
+  path = put(tmp_path, ','.join(birdnet.COLUMNS) + '\n' + rows)
   many = Taxonomy.from_rows([(f'code{i}', f'Common bird {i}', f'Avis numerus {i}') for i in range(3000)], 'many')
-  skips = []
+  start, skips = time.process_time(), []
   assert birdnet.read(path, many, skips) == () and len(skips) == 100_000
   assert time.process_time() - start < 20
