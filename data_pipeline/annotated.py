@@ -23,8 +23,6 @@ from data_pipeline.recording import SUFFIXES, Listing, Recording, Skip, group_of
 
 Reader = Callable[[pathlib.Path, list[tables.BadRow]], list[box.Box]]
 
-read_labels = annotated_labels.read_labels
-
 
 def _raven(path: pathlib.Path, skips: list[tables.BadRow]) -> list[box.Box]:
   return raven_combined.boxes(raven.selections(path, skips, labelled=False), None, skips, labelled=False)

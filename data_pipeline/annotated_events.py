@@ -139,8 +139,8 @@ class Annotator:
     if self._swapped.total():
       notes.append(f'{self._swapped.total()} rows had low above high frequency and were put right: {_some(+self._swapped)}')
     if self._counts['band']:
-      notes.append(f'{self._counts["band"]} events have no frequencies in their tables: {BAND_HZ[0]:g} to {BAND_HZ[1]:g} Hz was '
-                   'taken')
+      low, high = BAND_HZ
+      notes.append(f'{self._counts["band"]} events have no frequencies in their tables: {low:g} to {high:g} Hz was taken')
     if self._counts['level']:
       notes.append(f'{self._counts["level"]} events have no level in their tables: {LEVEL_DB:g} dB was taken')
     if self._counts['twice']:
@@ -150,4 +150,5 @@ class Annotator:
 
 def _some(counts: Mapping[str, int]) -> str:
   most = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-  return ', '.join(f'{shown(text)} ({n})' for text, n in most[:NAMED]) + (f', {len(most) - NAMED} more' if most[NAMED:] else '')
+  more = f', {len(most) - NAMED} more' if most[NAMED:] else ''
+  return ', '.join(f'{shown(text)} ({n})' for text, n in most[:NAMED]) + more

@@ -25,7 +25,7 @@ class Sounds:
     self._at = collections.defaultdict(list)     # (folder, file name or stem in lower case) -> sounds
     self._named = collections.defaultdict(list)  # the same, whatever the folder
     self._folders = {posixpath.dirname(name) for name in names}
-    self._known: dict[tuple[str, str | None], tuple[str, bool] | ValueError] = {}
+    self._known: dict[tuple[str, str], tuple[str, bool] | ValueError] = {}  # tables repeat a name in many rows
     for name in names:
       place, base = posixpath.split(name)
       for key in {base.lower(), posixpath.splitext(base)[0].lower()}:
@@ -40,7 +40,16 @@ class Sounds:
 
     Raises ValueError: not there, leads out of the folder, or several are.
     """
-    return self._remembered((posixpath.dirname(table), written), lambda: self._find_named(posixpath.dirname(table), written))
+    key = posixpath.dirname(table), written
+    if key not in self._known:
+      try:
+        self._known[key] = self._find(*key)
+      except ValueError as error:
+        self._known[key] = error
+    found = self._known[key]
+    if isinstance(found, ValueError):
+      raise ValueError(str(found))
+    return found
 
   def beside(self, table: str) -> str:
     """The sound of which a table has the name up to a dot: x.wav of x.txt, x.wav.csv and x.Table.1.selections.txt.
@@ -49,20 +58,23 @@ class Sounds:
 
     Raises ValueError: not there, or several are.
     """
-    return self._remembered((table, None), lambda: (self._find_beside(table), False))[0]
+    place, base = posixpath.split(table)
+    stems = list(_stems(base))
+    missing = 'no sound has its name, in its folder or above'
+    for folder in _upwards(place):
+      for stem in stems:
+        found = self._at.get((folder, stem.lower()), [])
+        if found:
+          return self._best(found, [stem], 1, missing)
+    if place not in self._folders:
+      for stem in stems:
+        found = self._named.get(stem.lower(), [])
+        if found:
+          # labels/x.txt may belong to audio/x.wav, but labels/site1/x.txt not to audio/site2/x.wav.
+          return self._best(found, [*place.split('/'), stem], min(2, len(place.split('/'))), missing)
+    raise ValueError(missing)
 
-  def _remembered(self, key: tuple[str, str | None], find: Callable[[], tuple[str, bool]]) -> tuple[str, bool]:
-    if key not in self._known:
-      try:
-        self._known[key] = find()
-      except ValueError as error:
-        self._known[key] = error
-    found = self._known[key]
-    if isinstance(found, ValueError):
-      raise ValueError(str(found))
-    return found
-
-  def _find_named(self, place: str, written: str) -> tuple[str, bool]:
+  def _find(self, place: str, written: str) -> tuple[str, bool]:
     path = written.replace('\\', '/')
     foreign = path.startswith('/') or bool(re.match('[A-Za-z]:', path))
     parts = [part for part in path.split('/') if part not in ('', '.')]
@@ -83,23 +95,6 @@ class Sounds:
     found = self._candidates(parts[-1], lambda key: self._named.get(key, []))
     best = self._best(found, parts, 1 if foreign else min(2, len(parts)), missing)
     return best, len(parts) > 1 and self._agreeing(best, parts) == 1
-
-  def _find_beside(self, table: str) -> str:
-    place, base = posixpath.split(table)
-    stems = list(_stems(base))
-    missing = 'no sound has its name, in its folder or above'
-    for folder in _upwards(place):
-      for stem in stems:
-        found = self._at.get((folder, stem.lower()), [])
-        if found:
-          return self._best(found, [stem], 1, missing)
-    if place not in self._folders:
-      for stem in stems:
-        found = self._named.get(stem.lower(), [])
-        if found:
-          # labels/x.txt may belong to audio/x.wav, but labels/site1/x.txt not to audio/site2/x.wav.
-          return self._best(found, [*place.split('/'), stem], min(2, len(place.split('/'))), missing)
-    raise ValueError(missing)
 
   def _candidates(self, base: str, look: Callable[[str], list[str]]) -> list[str]:
     """Sounds of a file's name, else those of its stem: people convert their files."""

@@ -72,15 +72,14 @@ def _species(names: Names, known: Taxonomy, year: int) -> tuple[Species, str]:
   found = next((s for s in map(known.get, written) if s), None)
   if found is None:
     for name in written:
-      try:
-        return taxonomy_years.resolve(name, year), ''
-      except taxonomy_years.AmbiguousSpecies:
-        raise
-      except UnknownSpecies as error:
-        if taxonomy_years.elsewhere(name, year):
-          raise error
+      # Asked beforehand: an error of `resolve` takes its time to find the nearest names, which a stranger has no use for.
+      if taxonomy_years.elsewhere(name, year) or len(taxonomy_years.ending_in(name, known.species)) > 1:
+        taxonomy_years.resolve(name, year)  # raises
     name = names[2] or names[1] or names[0]
-    return Species(stranger_code(name), name, names[1] if names[1] != name else ''), ''
+    code = stranger_code(name)
+    while known.get(code):
+      code += 'x'
+    return Species(code, name, names[1] if names[1] != name else ''), ''
   others = []
   for name in written:
     meant = known.get(name)

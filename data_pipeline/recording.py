@@ -1,4 +1,4 @@
-"""Recording: one sound file of a source and what the source knows of it. What `data_pipeline.sources` lists and builders take."""
+"""Recording: one sound file and what its source knows of it. `data_pipeline.sources` lists them, builders take them."""
 
 from __future__ import annotations
 

@@ -76,10 +76,19 @@ def without_no_derivatives(found: Listing) -> Listing:
 
 
 def of_species(found: Listing, names: Sequence[str], year: int) -> Listing:
-  """The recordings of some species, each a code, a common or a scientific name of those that are there.
+  """The recordings and annotated events of some species, each a code, a common or a scientific name of those that are there.
 
   Raises UnknownSpecies naming the nearest ones.
   """
   species = recorded_species.of(found.recordings, year)
   wanted = {species.taxonomy.resolve(name).code for name in names}
-  return dataclasses.replace(found, recordings=tuple(r for r in found.recordings if species.code_of.get(r.species) in wanted))
+  kept, left = [], 0
+  for r in found.recordings:
+    if r.events is None:
+      kept += [r] if species.code_of.get(r.species) in wanted else []
+      continue
+    events = tuple(e for e in r.events if e.species in wanted)
+    left += len(r.events) - len(events)
+    kept += [dataclasses.replace(r, events=events)] if events else []
+  notes = (f'{left} events of other species are left out, and may be heard in the clips',) if left else ()
+  return dataclasses.replace(found, recordings=tuple(kept), notes=found.notes + notes)

@@ -75,7 +75,7 @@ def resolve(name: str, year: int) -> Species:
     return taxonomy.resolve(name)
   except UnknownSpecies as error:
     others = elsewhere(name, year)
-    candidates = _ending_in(name, taxonomy.species)
+    candidates = ending_in(name, taxonomy.species)
     if len(candidates) > 1:
       more = f'; and {len(candidates) - LISTED} more' if len(candidates) > LISTED else ''
       raise AmbiguousSpecies(f'{name!r} names no one species in eBird {year}; it may be '
@@ -149,7 +149,7 @@ class _Pair:
     if not moved and (new is None or _stem(new) != _stem(old)):
       moved = add([s for s in near if _stem(s) == _stem(old)], 'same epithet')
     add([self._common.get(old.common)], 'same common name')
-    parts = add([s for s in _ending_in(old.common, near) if s.common != old.common], 'new code, carries the old common name')
+    parts = add([s for s in ending_in(old.common, near) if s.common != old.common], 'new code, carries the old common name')
     if new is not None:
       owner = self._was.get(new.scientific)
       if moved or parts:
@@ -205,7 +205,7 @@ def _by(species: Iterable[Species], field: str) -> dict[str, Species]:
   return {getattr(s, field): s for s in species}
 
 
-def _ending_in(name: str, species: Iterable[Species]) -> list[Species]:
+def ending_in(name: str, species: Iterable[Species]) -> list[Species]:
   """Species whose common name ends in all words of `name`."""
   end = ' ' + ' '.join(name.lower().split())
   return [s for s in species if (' ' + s.common.lower()).endswith(end)] if end.strip() else []

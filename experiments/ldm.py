@@ -11,7 +11,7 @@ from experiments import common
 def get_config(arg=''):
   arg = common.parse_arg(arg, preset='base', data='', autoencoder='', scale='mel', level='', judge='')
   c = common.base(arg.preset, arg.scale, arg.level)
-  c.total_steps = 1450
+  c.total_steps = 1300
   c.batch_size = 96
   c.optim.weight_decay = 0.0
   time_patch = 1
@@ -35,6 +35,6 @@ def get_config(arg=''):
   c.evals.loss = dict(name='loss', split='val', every='50%', limit=256, batch_size=64)
   if arg.judge:
     c.evals.label_fidelity = dict(
-        name='label_fidelity', split='single', every='25%', limit=96, batch_size=32, judge=arg.judge, condition='both', repeats=1,
+        name='label_fidelity', split='single', every='50%', limit=96, batch_size=32, judge=arg.judge, condition='both', repeats=1,
         seed=0)
   return c

@@ -20,8 +20,8 @@ from data_pipeline.recording import Listing, Recording, Skip
 from tools.progress import Progress
 
 SHOWN = 50  # skips on the terminal; dataset.json has them all
-COLUMNS = ('name', 'codes', 'common', 'scientific', 'split', 'clips', 'seconds', 'group', 'recordist', 'licence', 'class', 'url',
-           'vocalisation', 'types', 'quality', 'sex', 'stage', 'background', 'site', 'started', 'environment', 'near')
+COLUMNS = ('name', 'codes', 'common', 'scientific', 'split', 'clips', 'seconds', 'group', 'recordist', 'licence', 'class',
+           'url', 'vocalisation', 'types', 'quality', 'sex', 'stage', 'background', 'site', 'started', 'environment', 'near')
 
 
 def describe(report: Any, found: Listing, folder: pathlib.Path) -> dict[str, Any]:
@@ -29,7 +29,8 @@ def describe(report: Any, found: Listing, folder: pathlib.Path) -> dict[str, Any
   used = [u.recording for u in report.used]
   _write_recordings(folder / 'recordings.csv', report)
   licences.write_attribution(folder / 'ATTRIBUTION.csv', [
-      licences.Attribution(r.name, r.common or r.scientific or r.code, r.recordist, r.licence or 'unknown', r.url) for r in used])
+      licences.Attribution(r.name, r.common or r.scientific or r.code, r.recordist, r.licence or 'unknown', r.url)
+      for r in used])
   return {'taxonomy': report.taxonomy.to_json(), 'splits': report.splits, 'path': os.path.relpath(report.path, folder),
           'licences': dict(collections.Counter(r.licence or 'unknown' for r in used).most_common()),
           'no_derivatives': sum(licences.parse(r.licence).forbids_derivatives for r in used),

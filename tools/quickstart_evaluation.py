@@ -165,7 +165,7 @@ def _generation(out: pathlib.Path, split: str, limit: int, kind: str, seed: int)
 def _detection(out: pathlib.Path, split: str, limit: int, seed: int) -> dict[str, Any]:
   run, context = _context(out / 'ldm')
   e = detection.Detection(context, split=split, every=1, limit=limit, batch_size=16, fit_split='train', fit_limit=2000,
-                          threshold_split='val', threshold_limit=limit, floor_db=-75.0, seed=seed, **DETECTOR)
+                          threshold_split='val', threshold_limit=limit // 2, floor_db=-75.0, seed=seed, **DETECTOR)
   e.run(run.params, run.frozen)
   d, taxonomy = e.details, run.labels.taxonomy
   result: dict[str, Any] = {

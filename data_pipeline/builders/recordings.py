@@ -117,8 +117,9 @@ def build(out_dir: str, *, listing: Listing, year: int, seed: int, clip_seconds:
     ValueError: no usable recording at all, or an unknown edition.
   """
   species = recorded_species.of(listing.recordings, year)
-  skips = [*listing.skips, *(Skip(r.name, species.refused[r.species]) for r in listing.recordings if r.species in species.refused)]
   wanted = [r for r in listing.recordings if r.species not in species.refused]
+  skips = [*listing.skips,
+           *(Skip(r.name, species.refused[r.species]) for r in listing.recordings if r.species in species.refused)]
   done, total = 0, 2 * len(wanted)
 
   def tick(n: int = 1) -> None:
@@ -143,7 +144,8 @@ def build(out_dir: str, *, listing: Listing, year: int, seed: int, clip_seconds:
       return _Part(recording, sound, events, tuple(sorted({e.species for e in events} or {code} - {''}))), late
     if not sound.regions:
       return None, [Skip(recording.name, 'nothing stands out of its noise')]
-    events = tuple(Event(code, recording.vocalisation, r.onset, r.offset, r.low_hz, r.high_hz, r.level_db) for r in sound.regions)
+    events = tuple(Event(code, recording.vocalisation, r.onset, r.offset, r.low_hz, r.high_hz, r.level_db)
+                   for r in sound.regions)
     return _Part(recording, sound, events, (code,)), []
 
   parts: list[_Part] = []
@@ -187,7 +189,8 @@ def build(out_dir: str, *, listing: Listing, year: int, seed: int, clip_seconds:
   builder.download_and_prepare()
   groups = {code: {s: len({p.recording.group for p in parts if code in p.codes and split_of[p.recording.name] == s})
                    for s in splits} for code in taxonomy.codes}
-  used = tuple(Used(p.recording, p.codes, split_of[p.recording.name], p.sound.seconds, made_of[p.recording.name]) for p in parts)
+  used = tuple(Used(p.recording, p.codes, split_of[p.recording.name], p.sound.seconds, made_of[p.recording.name])
+               for p in parts)
   return Report(str(builder.data_dir), {s: builder.info.splits[s].num_examples for s in builder.splits_to_make}, taxonomy,
                 used, tuple(skips), {c: {s: n[s] for s in splits} for c, n in clips.items()}, groups, shares,
                 (*listing.notes, *species.notes, *_notes(parts, channels, shares, groups)))
@@ -234,8 +237,9 @@ def _cut(part: _Part, dense: bool, seed: int, clip_seconds: float) -> Iterator[t
   for start in starts:
     first = round(start * sound.sample_rate)
     samples = sound.read(first, round(clip_seconds * sound.sample_rate))  # (n, C)
-    scene = clip_windows.scene_of(part.events, first / sound.sample_rate, len(samples) / sound.sample_rate, r.environment, r.near)
-    yield f'{r.name}@{first / sound.sample_rate:.3f}', scene, samples
+    at = first / sound.sample_rate
+    scene = clip_windows.scene_of(part.events, at, len(samples) / sound.sample_rate, r.environment, r.near)
+    yield f'{r.name}@{at:.3f}', scene, samples
 
 
 def _subset(taxonomy: Taxonomy, codes: set[str]) -> Taxonomy:

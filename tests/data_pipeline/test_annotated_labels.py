@@ -65,10 +65,10 @@ def test_a_map_of_labels(tmp_path):
 def test_files_of_labels(tmp_path, text, found):
   path = put(tmp_path, 'labels.csv', text)
   if isinstance(found, dict):
-    assert annotated.read_labels(path) == found
+    assert annotated_labels.read_labels(path) == found
   else:
     with pytest.raises(ValueError, match=f'labels.csv.*{found}'):
-      annotated.read_labels(path)
+      annotated_labels.read_labels(path)
 
 
 def test_species_of_a_manifest(tmp_path):

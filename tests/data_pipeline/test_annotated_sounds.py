@@ -55,6 +55,14 @@ def test_tables_in_a_tree_of_their_own(tmp_path):
                                     'labels/three/x.txt line 1']
 
 
+def test_a_table_among_other_sounds(tmp_path):
+  for name in ('north/r.wav', 'south/q.wav'):
+    put(tmp_path, name)
+  put(tmp_path, 'north/q.txt', '0\t1\tGreat Tit\n')
+  found = annotated.find(str(tmp_path), 'audacity')
+  assert not found.recordings and sorted(reasons(found)) == ['north/q.txt line 1', 'north/r.wav', 'south/q.wav']
+
+
 def test_two_sounds_of_one_name(tmp_path):
   put(tmp_path, 'x.wav')
   put(tmp_path, 'x.mp3')

@@ -50,6 +50,11 @@ def test_strangers_keep_their_names():
   assert any('2 names are in no edition of eBird' in n for n in found.notes)
 
 
+def test_a_stranger_takes_no_code_of_ebird():
+  found, [r] = of(dict(common='TUI-1'))
+  assert found.code_of[r.species] == 'tui1x' and found.taxonomy.resolve('TUI-1').common == 'TUI-1'
+
+
 def test_annotated_events_and_recordings_of_no_species():
   event = Event('houspa', 'song', 0.0, 1.0, 1000.0, 2000.0, -30.0)
   found, _ = of(dict(events=(event,)), dict())

@@ -169,6 +169,55 @@ def test_species_by_any_name(tmp_path, said):
     build_dataset.build(dataclasses.replace(options, species=('Great Tot',)), said.append)
 
 
+def xeno_canto(folder):
+  rows = [{'id': str(i), 'gen': 'Parus', 'sp': 'major', 'en': 'Great Tit', 'rec': 'Ann', 'lic': '//creativecommons.org/licenses/by/4.0/', 'q': 'A', 'type': 'song', 'sex': 'male', 'also': ['Turdus merula'], 'file': '', 'date': '2012-00-00'} for i in range(1001, 1005)]
+  for i in range(1001, 1004):
+    sing(folder / f'XC{i}.wav', 2000)
+  (folder / 'page.json').write_text(json.dumps({'numRecordings': '4', 'recordings': rows}))
+
+
+def raven(folder):
+  head = 'Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)\tSpecies\n'
+  for i in range(4):
+    sing(folder / f'{i}.wav', 2000)
+    rows = ['1\tSpectrogram 1\t1\t1.2\t1.8\t1800\t2200\tgretit1\n', '2\tSpectrogram 1\t1\t9\t10\t1800\t2200\tgretit1\n']
+    (folder / f'{i}.Table.1.selections.txt').write_text(head + ''.join(rows))
+
+
+def freesound(folder):
+  for i in range(4):
+    sing(folder / f'{i + 1}__ann__stream.wav', 500)
+    (folder / f'{i + 1}.json').write_text(json.dumps(
+        {'id': i + 1, 'name': 'Stream', 'tags': ['stream', 'forest'], 'license': 'http://creativecommons.org/publicdomain/zero/1.0/',
+         'username': 'ann'}))
+
+
+def woodland(folder):
+  for i in range(4):
+    sing(folder / 'north' / f'2019052{i}_043000.WAV', 500)
+
+
+@pytest.mark.parametrize('make, species, skipped, first', [
+    (xeno_canto, ['gretit1'], ['no audio file'], dict(
+        quality='A', sex='male', background='Turdus merula', started='2012', licence='https://creativecommons.org/licenses/by/4.0/')),
+    (raven, ['gretit1'], ['begins after the end of the file (3.00 s)'] * 4, dict(codes='gretit1', seconds='3.000')),
+    (freesound, [], [], dict(environment='forest', near='river', recordist='ann', clips='3')),
+    (woodland, [], [], dict(site='north', started='2019-05-20T04:30:00', clips='3'))])
+def test_other_sources(tmp_path, said, make, species, skipped, first):
+  (tmp_path / 'in').mkdir()
+  make(tmp_path / 'in')
+  options = Options(make.__name__, str(tmp_path / 'out'), directory=str(tmp_path / 'in'), clip_seconds=1.0, sample_rate=RATE)
+  made = build_dataset.build(options, said.append)
+  assert [s['code'] for s in made['taxonomy']['species']] == species
+  assert [s['reason'] for s in made['skipped']] == skipped
+  with open(tmp_path / 'out' / 'recordings.csv', newline='', encoding='utf-8') as f:
+    assert first.items() <= next(csv.DictReader(f)).items()
+  assert (tmp_path / 'out' / 'ATTRIBUTION.csv').is_file()
+  batch = next(pipeline.train_batches(str(tmp_path / 'out'), 'train', ['decode', 'random_crop(12000)', 'prompt', 'label', 'roll(8)',
+                                                                       'keep("audio", "tokens", "label", "roll")'], 2, 0))
+  assert batch['audio'].shape == (2, 12000, 1) and batch['label'].shape == (2, len(species) + 1)
+
+
 def run(*arguments):
   return subprocess.run([sys.executable, '-m', 'tools.build_dataset', *arguments], capture_output=True, text=True)
 
