@@ -186,4 +186,4 @@ def keep_heap() -> None:
     mallopt = ctypes.CDLL(None).mallopt
     mallopt(m_arena_max, 1)
     mallopt(m_mmap_max, 0)
-    mallopt(m_trim_threshold, 2**31 - 1)
+    mallopt(m_trim_threshold, -1)  # never
