@@ -18,12 +18,11 @@ import numpy as np
 import soxr
 import tensorflow as tf
 
+from data_pipeline.levels import MAX_GAIN_DB, SILENCE
 from data_pipeline.registry import Features, Op, register, whole_number
 
 EVENT_KEYS = ('species', 'vocalisation', 'onset', 'offset', 'low_hz', 'high_hz', 'level_db', 'azimuth')
 MIN_REMAINDER = 0.05      # seconds: what a crop leaves of an event below this is too short to name its singer
-MAX_LEVEL_GAIN_DB = 40.0  # `level` raises faint clips by no more, or it would amplify a recorder's hiss to a wind
-SILENCE = 1e-6            # RMS below which a clip is silent (-120 dB, far under one step of int16)
 
 
 def _range(op: str, name: str, value: float | tuple[float, float]) -> tuple[float, float]:
@@ -178,7 +177,7 @@ def gain(db: float | tuple[float, float]) -> Op:
 def level(db: float) -> Op:
   """Scales the clip to an RMS of `db` dBFS over all samples and channels; silence is left alone.
 
-  The gain is at most MAX_LEVEL_GAIN_DB. Peaks may pass full scale: the audio is floating point.
+  The gain is at most MAX_GAIN_DB. Peaks may pass full scale: the audio is floating point.
   """
   low, high = _range('level', 'db', db)
   if low != high or high > 0:
@@ -187,7 +186,7 @@ def level(db: float) -> Op:
   def op(features: Features, seed: tf.Tensor) -> Features:
     current = rms(features['audio'])
     change = low - 20.0 * tf.math.log(tf.maximum(current, SILENCE)) / math.log(10.0)
-    return amplify(features, tf.where(current < SILENCE, 0.0, tf.minimum(change, MAX_LEVEL_GAIN_DB)))
+    return amplify(features, tf.where(current < SILENCE, 0.0, tf.minimum(change, MAX_GAIN_DB)))
   return op
 
 

@@ -31,6 +31,25 @@ class Estimate:
   n: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Figure(Estimate):
+  """An Estimate, most often a mean over classes, beside what chance gives.
+
+  Attributes:
+    chance: what predictions that know nothing get on the same truth, as the function that made it says.
+    per_class: (S,) float, nan for a class that is left out; (1,) where a figure has no classes. `value` is their
+      mean, unless a subclass says otherwise.
+  """
+
+  chance: float
+  per_class: np.ndarray
+
+  @property
+  def dropped(self) -> int:
+    """Number of classes left out because the figure is undefined, or too noisy, for them."""
+    return int(np.isnan(self.per_class).sum())
+
+
 def resample(n: int, *, resamples: int = RESAMPLES, seed: int = 0, groups: np.ndarray | None = None):
   """Yields `resamples` index arrays into n items, drawn with replacement.
 
@@ -76,6 +95,42 @@ def bootstrap(statistic: Callable[..., float], *arrays: np.ndarray, resamples: i
   draws = np.array([statistic(*(a[i] for a in arrays))
                     for i in resample(n, resamples=resamples, seed=seed, groups=groups)], float)
   return Estimate(float(statistic(*arrays)), percentile_interval(draws), n)
+
+
+def figure(per_class: Callable[..., np.ndarray], *arrays: np.ndarray, chance: float, resamples: int = RESAMPLES, seed: int = 0,
+           groups: np.ndarray | None = None) -> Figure:
+  """Mean over classes of `per_class(*arrays)`, (S,) with nan for a class to leave out, with its bootstrap interval.
+
+  Args:
+    per_class: of arrays that are resampled together along their first axis, the clips.
+    chance: goes into the Figure.
+    resamples: 0 for no interval, (nan, nan).
+    seed, groups: as in `resample`.
+  """
+  estimate = bootstrap(lambda *a: mean_of_known(per_class(*a)), *arrays, resamples=resamples, seed=seed, groups=groups)
+  values = np.asarray(per_class(*arrays), float) if estimate.n else np.full(1, math.nan)
+  return Figure(estimate.value, estimate.ci95, estimate.n, float(chance), values)
+
+
+def derangement(n: int, rng: np.random.Generator) -> np.ndarray:
+  """(n,) a random cycle through 0 to n - 1: everything moves. For chance levels by exchange, which nothing may escape.
+
+  Raises:
+    ValueError: n below 2: there is nothing to exchange with.
+  """
+  if n < 2:
+    raise ValueError(f'derangement of {n}: expected 2 or more')
+  order = rng.permutation(n)
+  moved = np.empty(n, int)
+  moved[order] = np.roll(order, 1)
+  return moved
+
+
+def mean_of_known(values: np.ndarray) -> float:
+  """Mean of what is not nan; nan where nothing is, without numpy's warning."""
+  values = np.asarray(values, float)
+  known = values[~np.isnan(values)]
+  return float(known.mean()) if known.size else math.nan
 
 
 def percentile_interval(draws: np.ndarray, level: float = LEVEL) -> tuple[float, float]:

@@ -69,3 +69,24 @@ def test_nothing_and_undefined_resamples():
     bootstrap.bootstrap(np.dot, np.zeros(2), np.zeros(3))
   one_positive = lambda x: math.nan if not x.any() else 1.0
   assert bootstrap.bootstrap(one_positive, np.array([1, 0, 0])).ci95 == (1.0, 1.0)
+
+
+def test_figure_is_the_mean_over_classes_that_are_known():
+  x = np.random.default_rng(4).normal([1.0, 3.0, 0.0], 1.0, (200, 3))
+  per_class = lambda x: np.where([True, True, False], x.mean(0), np.nan)
+  figure = bootstrap.figure(per_class, x, chance=0.5)
+  assert figure.value == pytest.approx(x[:, :2].mean()) and figure.dropped == 1 and figure.chance == 0.5 and figure.n == 200
+  assert figure.ci95 == bootstrap.bootstrap(lambda x: x[:, :2].mean(), x).ci95
+  assert figure.per_class[:2] == pytest.approx(x[:, :2].mean(0)) and math.isnan(figure.per_class[2])
+  assert all(map(math.isnan, bootstrap.figure(per_class, x, chance=0, resamples=0).ci95))
+  empty = bootstrap.figure(per_class, x[:0], chance=math.nan)
+  assert math.isnan(empty.value) and empty.dropped == 1
+  assert math.isnan(bootstrap.mean_of_known([math.nan])) and math.isnan(bootstrap.mean_of_known([]))
+
+
+@given(st.integers(2, 30), st.integers(0, 100))
+def test_in_a_derangement_everything_moves(n, seed):
+  moved = bootstrap.derangement(n, np.random.default_rng(seed))
+  assert sorted(moved) == list(range(n)) and (moved != np.arange(n)).all()
+  with pytest.raises(ValueError, match='derangement of 1'):
+    bootstrap.derangement(1, np.random.default_rng(0))

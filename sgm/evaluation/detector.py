@@ -1,0 +1,128 @@
+"""A trained latent diffusion run, calibrated, as a detector of windows of sound: which species, how surely, and where.
+
+  tools.calibrate writes W/detector/settings.json and W/detector/calibration.npz; sgm.detect reads them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sgm.evaluation import calibration as calibration_lib
+from sgm.evaluation import detection
+from sgm.tasks import restore
+from sgm.training import workdir as workdir_lib
+
+FOLDER = 'detector'
+DEFAULT = detection.Settings(ts=(0.6, 0.7, 0.8, 0.9, 0.95), noises=4, top=16)
+
+
+@dataclasses.dataclass(frozen=True)
+class Heard:
+  """What was heard in B windows.
+
+  Attributes:
+    scores: (B, S) presence, standardised by each window's other species.
+    maps: (B, S, T', F') denoising gain on the latent grid.
+    spectrogram: (B, T, F) in [0, 1].
+    ood: (B,) mean absolute error of the autoencoder's round trip: large where a window is unlike the training data, small where
+      there is nothing to it.
+  """
+
+  scores: np.ndarray
+  maps: np.ndarray
+  spectrogram: np.ndarray
+  ood: np.ndarray
+
+
+class Detector:
+  """Scores windows of one channel, of the length and the rate of the training clips.
+
+  Attributes:
+    run: the diffusion run. settings: of the denoising gain.
+    thresholds: (S, 2) of masks, see `detection.predicted_masks`.
+    calibration: None for raw scores.
+  """
+
+  def __init__(self, run: restore.Run, settings: detection.Settings = DEFAULT, thresholds: np.ndarray | None = None,
+               calibration: calibration_lib.Calibration | None = None, seed: int = 0):
+    self.run, self.settings, self.calibration, self._seed = run, settings, calibration, seed
+    species = len(run.labels.taxonomy)
+    self.thresholds = np.tile(detection.UNCHOSEN, (species, 1)) if thresholds is None else np.asarray(thresholds, np.float64)
+    queries = detection.species_queries(run.labels, run.config.clip.latent_frames)
+
+    def hear(params, frozen, audio, keys):
+      s = run.task.frontend(audio)  # (B, T, F, 1)
+      scores, maps = detection.detect(run.task, params, frozen, s, keys, queries, settings)
+      error = jnp.abs(run.task.decode(frozen, run.task.encode(frozen, s)) - s).mean((1, 2, 3))
+      return scores, maps, s[..., 0], error
+
+    self._hear = jax.jit(hear)
+
+  @property
+  def species(self) -> tuple[str, ...]:
+    return self.run.labels.taxonomy.codes
+
+  @property
+  def samples(self) -> int:
+    """Of a window."""
+    return self.run.config.clip.samples
+
+  @property
+  def sample_rate(self) -> int:
+    return self.run.config.clip.sample_rate
+
+  def about(self) -> dict[str, Any]:
+    """All that decides a score besides the run, as JSON."""
+    clip = self.run.config.clip
+    return {'ts': list(self.settings.ts), 'noises': self.settings.noises, 'top': self.settings.top, 'seed': self._seed,
+            'samples': clip.samples, 'sample_rate': clip.sample_rate, 'prepare': list(clip.prepare)}
+
+  def hear(self, audio: np.ndarray) -> Heard:
+    """Windows (B, samples, 1), prepared as the training clips were. The same noise for every window: a window's score does not
+    depend on the others."""
+    keys = jnp.broadcast_to(jax.random.key(self._seed), audio.shape[:1])
+    return Heard(*map(np.asarray, self._hear(self.run.params, self.run.frozen, audio, keys)))
+
+  def masks(self, heard: Heard, windows: np.ndarray, species: np.ndarray) -> np.ndarray:
+    """Masks (M, T, F) of M pairs of a window and a species, both (M,) indices."""
+    return detection.predicted_masks(heard.maps[windows, species], heard.spectrogram[windows], self.thresholds[species])
+
+  def save(self, workdir: str | pathlib.Path) -> None:
+    """Stores settings, thresholds and calibration in the work directory."""
+    folder = pathlib.Path(workdir) / FOLDER
+    folder.mkdir(exist_ok=True)
+    self.calibration.save(folder / 'calibration.npz')
+    workdir_lib.write_json(folder / 'settings.json', {'settings': self.about(), 'thresholds': self.thresholds.tolist()})
+
+
+def load(workdir: str | pathlib.Path, calibrated: bool = True) -> Detector:
+  """The detector of a work directory.
+
+  Args:
+    calibrated: False gives raw scores, with the default settings, where nothing was calibrated.
+
+  Raises:
+    ValueError: no diffusion run there; not calibrated, or calibrated for another run.
+  """
+  run = restore.load(workdir, expect='latent_diffusion')
+  folder = pathlib.Path(workdir) / FOLDER
+  if not (folder / 'settings.json').is_file():
+    if calibrated:
+      raise ValueError(f'{workdir} is not calibrated, so a score has no p-value: run python -m tools.calibrate '
+                       f'--workdir {workdir}, or ask for raw scores with --uncalibrated')
+    return Detector(run)
+  stored = json.loads((folder / 'settings.json').read_text())
+  about = stored['settings']
+  settings = detection.Settings(tuple(about['ts']), about['noises'], about['top'])
+  detector = Detector(run, settings, np.asarray(stored['thresholds']), seed=about['seed'])
+  if calibrated:
+    detector.calibration = calibration_lib.load(
+        folder / 'calibration.npz', species=detector.species, fingerprint=run.fingerprint, settings=detector.about())
+  return detector
