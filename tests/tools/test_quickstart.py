@@ -45,8 +45,8 @@ def check_outputs(out, clips):
   assert all(row['value'] is not None for row in summary['table'])
   page = (out / 'report.html').read_text()
   assert summary['config_fingerprint'] in page and 'data:audio/wav' in page and 'cannot be read' not in page
-  folders = sorted((out / 'samples').iterdir())
-  assert len(folders) == clips
+  *folders, attribution = sorted((out / 'samples').iterdir(), key=lambda p: (p.is_file(), p.name))
+  assert len(folders) == clips and attribution.name == 'ATTRIBUTION.csv'  # whom to thank for the training data goes along
   for folder in folders:
     assert {p.name for p in folder.iterdir()} == {
         'audio.wav', 'spectrogram.png', 'labels.selections.txt', 'labels.audacity.txt', 'scene.json'}
