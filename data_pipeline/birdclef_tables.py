@@ -12,7 +12,7 @@ import pathlib
 import re
 from typing import Container, Mapping, Sequence
 
-from data_pipeline import birdclef_soundscapes, cells, metadata_files, xeno_canto
+from data_pipeline import birdclef_soundscapes, cells, metadata_files
 from data_pipeline.formats import birdclef, files, tables
 from data_pipeline.recording import Listing, Recording, Skip, vocalisation_of
 from data_pipeline.taxonomy import edition
@@ -63,7 +63,7 @@ class BirdClefRecord:
         path=self.path, name=self.path.relative_to(folder).as_posix(), code=self.code, common=self.common,
         scientific=self.scientific, vocalisation=vocalisation_of(types), licence=self.licence, recordist=self.recordist,
         group=self.group, url=self.url, background=self.background, types=types,
-        quality='' if self.rating is None else f'{self.rating:g}', started=xeno_canto.started(self.date, self.time))
+        quality='' if self.rating is None else f'{self.rating:g}', started=cells.moment(self.date, self.time))
 
 
 def record(row: Mapping[str, str]) -> BirdClefRecord:

@@ -7,6 +7,7 @@ as not known. A list that is broken raises ValueError, since half of it would pa
 from __future__ import annotations
 
 import ast
+import datetime
 import math
 import re
 from typing import Any
@@ -82,6 +83,15 @@ def clock(cell: Any) -> str:
   if half:
     hour = hour % 12 + 12 * (half == 'pm') if 1 <= hour <= 12 else 24
   return f'{hour:02d}:{minute:02d}' if hour < 24 and minute < 60 else ''
+
+
+def moment(day: str, time: str) -> str:
+  """What `date` and `clock` give, in ISO 8601 as far as known: '2015-06-23T07:17', '2012-05', 'T07:17'."""
+  try:
+    datetime.date.fromisoformat(day)
+  except ValueError:  # a part of a date, which takes no time; or a day that its month has not
+    return day[:7] or (f'T{time}' if time else '')
+  return f'{day}T{time}' if time else day
 
 
 def length(cell: Any) -> float | None:

@@ -172,12 +172,11 @@ def parse(page: Any, where: str) -> tuple[list[FreesoundRecord], list[Skip]]:
     ValueError: it is an error of the API (its own words are quoted), or none of these.
   """
   return metadata_files.records_of(
-      ((f'{where} sound {number}', row) for number, row in enumerate(_rows(page, where), 1)), record)
+      ((f'{where} sound {number}', row) for number, row in enumerate(
+          metadata_files.rows_of_pages(page, 'results', lambda one: _rows(one, where)), 1)), record)
 
 
 def _rows(page: Any, where: str) -> list[Any]:
-  if isinstance(page, list):
-    return [row for part in page for row in (_rows(part, where) if isinstance(part, dict) and 'results' in part else [part])]
   if not isinstance(page, dict):
     raise ValueError(f'{where}: expected a sound or a page of results of Freesound, found {type(page).__name__}')
   if isinstance(page.get('results'), list):

@@ -54,6 +54,13 @@ def records_of(rows: Iterable[tuple[str, Any]], record: Callable[[Any], Record])
   return records, skips
 
 
+def rows_of_pages(decoded: Any, key: str, rows_of: Callable[[Any], list[Any]]) -> list[Any]:
+  """The rows of decoded JSON: of one page, or of a list in which pages (objects with `key`) and single rows may stand."""
+  if not isinstance(decoded, list):
+    return rows_of(decoded)
+  return [row for part in decoded for row in (rows_of(part) if isinstance(part, dict) and key in part else [part])]
+
+
 def walk(folder: pathlib.Path, suffixes: tuple[str, ...]) -> tuple[list[pathlib.Path], list[Skip]]:
   """The files below a folder with one of the suffixes (lower case), sorted; hidden ones are passed over.
 

@@ -7,7 +7,6 @@ XC254462.mp3, or 'XC254462 - Spotted Towhee.mp3', or several cuts of it such as 
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import pathlib
 import re
 from typing import Any, Mapping
@@ -103,7 +102,7 @@ class XenoCantoRecord:
         path=self.path, name=self.path.relative_to(folder).as_posix(), common=self.common, scientific=self.scientific,
         vocalisation=vocalisation_of(types), licence=self.licence, recordist=self.recordist, group=self.name, url=self.url,
         background=self.background, types=types, quality=self.quality, sex=self.sex, stage=self.stage,
-        site=', '.join(filter(None, (self.locality, self.country))), started=started(self.date, self.time))
+        site=', '.join(filter(None, (self.locality, self.country))), started=cells.moment(self.date, self.time))
 
 
 def record(row: Mapping[str, Any]) -> XenoCantoRecord:
@@ -134,15 +133,6 @@ def record(row: Mapping[str, Any]) -> XenoCantoRecord:
       file_name=text('file-name'), group=text('grp', 'group'), animal_seen=cells.yes(text('animal-seen', 'bird-seen')),
       playback_used=cells.yes(text('playback-used')), automatic=cells.yes(text('auto')),
       temperature=cells.number(row.get('temp') or row.get('temperature'), -80.0, 70.0), redacted=redacted)
-
-
-def started(date: str, time: str) -> str:
-  """A date and a time of day, as `cells` reads them, in ISO 8601 as far as known: '2015-06-23T07:17', '2012-05', 'T07:17'."""
-  try:
-    datetime.date.fromisoformat(date)
-  except ValueError:  # a part of a date, which takes no time; or a day that its month has not
-    return date[:7] or (f'T{time}' if time else '')
-  return f'{date}T{time}' if time else date
 
 
 def number_of(row: Mapping[str, Any]) -> str:
@@ -177,12 +167,11 @@ def parse(page: Any, where: str) -> tuple[list[XenoCantoRecord], list[Skip]]:
     ValueError: it is an error of the API (its own words are quoted), or none of these.
   """
   return metadata_files.records_of(
-      ((f'{where} recording {number}', row) for number, row in enumerate(_rows(page, where), 1)), record)
+      ((f'{where} recording {number}', row) for number, row in enumerate(
+          metadata_files.rows_of_pages(page, 'recordings', lambda one: _rows(one, where)), 1)), record)
 
 
 def _rows(page: Any, where: str) -> list[Any]:
-  if isinstance(page, list):
-    return [row for part in page for row in (_rows(part, where) if isinstance(part, dict) and 'recordings' in part else [part])]
   if not isinstance(page, dict):
     raise ValueError(f'{where}: expected a page of xeno-canto with recordings, found {type(page).__name__}')
   refuse_error(page, where)

@@ -96,6 +96,10 @@ class Hearing:
     self._d, self._o, self._hop = d, o, hop
     self._prepare = windows_lib.preparation(d.run.config.clip.prepare)
     self._rules = localisation.Rules(min_gap=o.min_gap)
+    least = self._rules.overlap(d.run.task.frontend) * d.sample_rate / d.samples
+    if 1 - hop / d.samples < least:
+      raise ValueError(f'overlap {o.overlap:g}: expected {least:.3g} or more, lest a border cuts a sound into pieces too small '
+                       'to count')
     self._species = np.array([d.species.index(code) for code in o.species or d.species])
     if o.false_alarm_rate is None:
       self.thresholds = np.full(len(d.species), o.min_score)
@@ -146,12 +150,21 @@ class Hearing:
     return detected_files.Building(self._rules, self._d.samples / self._d.sample_rate)
 
 
+def _check_flags(f: Any) -> None:
+  """Raises ValueError for a flag that the others leave without effect."""
+  idle = ('false_alarm_rate', 'ood_rate') if f.uncalibrated else ('min_score',)
+  given = [name for name in idle if f[name].present]
+  if given:
+    raise ValueError(f'--{given[0]} has no effect {"with" if f.uncalibrated else "without"} --uncalibrated')
+
+
 def main(argv: list[str]) -> None:
   f = flags.FLAGS
   workdir_lib.keep_heap()
   workdir_lib.quiet_libraries()
   workdir_lib.enable_compilation_cache()
   try:
+    _check_flags(f)
     out = workdir_lib.check_writable(f.out)
     paths, skips = windows_lib.find(argv[1:])
     d = detector_lib.load(f.workdir, calibrated=not f.uncalibrated)

@@ -83,7 +83,8 @@ def configuration(o: Options, found: Listing | None) -> dict[str, Any]:
                            channels=o.channels)
   if found is None:
     defaults = {f.name: f.default for f in dataclasses.fields(Options)}
-    foreign = {'directory': 'dir', 'judge_groups': 'judge_groups', 'species': 'species', 'labels': 'labels', 'year': 'taxonomy_year'}
+    foreign = {'directory': 'dir', 'judge_groups': 'judge_groups', 'species': 'species', 'labels': 'labels', 'year': 'taxonomy_year',
+               'keep_no_derivatives': 'keep_no_derivatives', 'strict': 'strict'}
     given = [f'--{flag}' for name, flag in foreign.items() if getattr(o, name) != defaults[name]]
     if given:
       raise ValueError(f'{" and ".join(given)} belongs to recordings, not to --source procedural')

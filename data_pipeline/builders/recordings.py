@@ -253,7 +253,7 @@ def _notes(parts: Sequence[_Part], channels: int, shares: tuple[str, ...], group
     notes.append(f'events of {found} recordings are active regions found by energy, all of them labelled with the species of '
                  'the recording')
   if channels == 1:
-    notes.append('recordings of several channels were averaged to one')
+    notes.append('recordings of several channels, if there are any, were averaged to one')
   if shares:
     notes.append(f'judge shares the recordings of train for {len(shares)} species: {", ".join(shares)}')
   for split in ('val', 'test'):

@@ -86,6 +86,8 @@ def read(paths: Sequence[pathlib.Path], sample_rate: int, window: int, hop: int,
     try:
       info = stream.info(path)
       seconds, channels = info.seconds, info.channels
+      if channel.isdecimal() and int(channel) > channels:  # people count from 1, `stream` from 0
+        raise BadRecording(f'has {channels} channel(s), channel {channel} was asked')
       only = dict(channels=1) if channel == 'mix' else {} if channel == 'all' else dict(channel=int(channel) - 1)
       for w in stream.windows(path, sample_rate, window, hop, **only):
         if stopped.is_set():

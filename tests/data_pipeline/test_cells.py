@@ -34,3 +34,11 @@ def test_text_is_one_line_and_stays(cell):
     ('2012-05-32', '2012-05'), ('dawn', '')])
 def test_dates_that_are_known_in_part(cell, date):
   assert cells.date(cell) == date
+
+
+@pytest.mark.parametrize('date, time, written', [
+    ('2015-06-23', '07:17', '2015-06-23T07:17'), ('2015-06-23', '', '2015-06-23'), ('2015-06', '07:17', '2015-06'),
+    ('2015', '', '2015'), ('', '07:17', 'T07:17'), ('', '', ''), ('2015-02-30', '07:17', '2015-02'),
+])
+def test_when_it_was_recorded(date, time, written):
+  assert cells.moment(date, time) == written

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -80,7 +82,8 @@ def test_tables_of_all_files(calibrated, recordings, tmp_path):
     seconds = soundfile.info(recordings / f'{name}.wav').duration
     assert all(0 <= e.onset < e.offset <= seconds + 1e-6 for e in events)
   assert len(birdnet.read(tmp_path / 'detections.csv', taxonomy)) == summary['events']
-  assert not any('/1/' in line for line in said) and any('times real time' in line for line in said)
+  assert len(said) == 5 and sum('times real time' in line for line in said) == 4
+  assert sum('skipped: not audio' in line for line in said) == 1
 
 
 def test_an_interrupted_run_goes_on(calibrated, recordings, tmp_path):
@@ -113,3 +116,25 @@ def test_raw_scores(ldm_workdir, calibrated, recordings, tmp_path):
   summary = run(d, recordings, tmp_path, options=detect.Options(false_alarm_rate=None, min_score=1e9))
   assert summary['events'] == 0 and summary['odd_windows'] == 0
   assert (tmp_path / 'all.selections.txt').read_text().count('\n') == 1  # empty tables are valid ones
+
+
+def test_windows_must_overlap(calibrated, recordings, tmp_path):
+  with pytest.raises(ValueError, match='overlap 0.1: expected 0.125 or more'):
+    run(calibrated, recordings, tmp_path, options=dataclasses.replace(OPTIONS, overlap=0.1))
+  assert not list(tmp_path.iterdir())
+
+
+def command(*arguments):
+  return subprocess.run([sys.executable, '-m', 'sgm.detect', *map(str, arguments)], capture_output=True, text=True)
+
+
+def test_flags_without_effect_are_refused(ldm_workdir, recordings, tmp_path):
+  done = command('--workdir', ldm_workdir, '--out', tmp_path, '--min_score=1', recordings)
+  assert done.returncode == 1 and done.stderr.splitlines()[-1] == 'sgm.detect: --min_score has no effect without --uncalibrated'
+  done = command('--workdir', ldm_workdir, '--out', tmp_path, '--uncalibrated', '--false_alarm_rate=0.1', recordings)
+  assert done.stderr.splitlines()[-1] == 'sgm.detect: --false_alarm_rate has no effect with --uncalibrated'
+
+
+def test_species_the_model_does_not_know(ldm_workdir, recordings, tmp_path):
+  done = command('--workdir', ldm_workdir, '--out', tmp_path, '--uncalibrated', '--species=Glass pippit', recordings)
+  assert done.returncode == 1 and 'nearest: Glass pipit' in done.stderr.splitlines()[-1]

@@ -1,27 +1,15 @@
 """Tables of detections open as Raven tables do: our own reader finds every box in its file."""
 
-import dataclasses
-
 from data_pipeline.formats import raven_combined, raven_detections, tables
 from data_pipeline.taxonomy import PROCEDURAL
-
-
-@dataclasses.dataclass
-class Box:
-  species: str
-  onset: float
-  offset: float
-  low_hz: float
-  high_hz: float
-  confidence: float
-  p_value: float | None
-  channel: int
+from sgm.evaluation.localisation import DetectedEvent
 
 
 def test_boxes_of_several_files(tmp_path):
-  first = (Box('gltpip', 1.0, 2.0, 1000.0, 2000.0, 0.9, 0.001, 2), Box('tinpip', 0.5, 0.75, 500.0, 900.0, 0.4, None, 1))
+  first = (DetectedEvent('gltpip', 1.0, 2.0, 1000.0, 2000.0, 0.9, 0.001, 2, 1),
+           DetectedEvent('tinpip', 0.5, 0.75, 500.0, 900.0, 0.4, None, 1, 1))
   sounds = [raven_detections.Sound('a.wav', 10.0, first), raven_detections.Sound('b.wav', 5.0, ()),
-            raven_detections.Sound('c ü.wav', 20.0, (Box('gltpip', 3.0, 4.0, 1000.0, 2000.0, 1.0, 0.01, 1),))]
+            raven_detections.Sound('c ü.wav', 20.0, (DetectedEvent('gltpip', 3.0, 4.0, 1e3, 2e3, 1.0, 0.01, 1, 1),))]
   raven_detections.write(tmp_path / 'x.txt', sounds, PROCEDURAL)
   found = raven_combined.read(tmp_path / 'x.txt', PROCEDURAL)
   assert {name: [(e.species, e.onset, e.offset, e.low_hz, e.high_hz) for e in events] for name, events in found.items()} == {

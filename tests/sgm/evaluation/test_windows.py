@@ -47,7 +47,7 @@ def test_one_channel_or_their_mix(tmp_path):
   [second, _] = windows.read([path], RATE, RATE, RATE, '2', 1)
   assert second.channel == 2 and (second.samples[:, 0] == stored[:, 1]).all()
   [end] = windows.read([path], RATE, RATE, RATE, '3', 1)
-  assert 'channel 2 was asked' in end.flaw or 'channel' in end.flaw
+  assert end.flaw == 'has 2 channel(s), channel 3 was asked'
   with pytest.raises(ValueError, match="channel 'left': expected all, mix or a number from 1"):
     next(windows.read([path], RATE, RATE, RATE, 'left', 1))
 
