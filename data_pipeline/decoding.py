@@ -102,15 +102,13 @@ def opened(path: str | os.PathLike) -> Iterator[Source]:
     raise BadRecording(f'{path}: wrong extension: not one of {", ".join(FORMATS)}')
   with contextlib.ExitStack() as stack:
     try:
-      raw = stack.enter_context(open(path, 'rb', buffering=0))
-      f = stack.enter_context(soundfile.SoundFile(raw.fileno(), closefd=False))
-      if f.format not in FORMATS[suffix]:
-        raise BadRecording(f'{path}: wrong extension: it holds {f.format}')
-      walked, frames = mp3.walk(path) if suffix == '.mp3' else None, f.frames
-      if walked:
-        raw = stack.enter_context(mp3.repaired(path, walked))
-        f = stack.enter_context(soundfile.SoundFile(raw))
-        frames = f.frames if walked.stated is not None else walked.frames * walked.frame_samples
+      with soundfile.SoundFile(path) as named:  # by its name: a long tag may hide what an mp3 is
+        if named.format not in FORMATS[suffix]:
+          raise BadRecording(f'{path}: wrong extension: it holds {named.format}')
+      walked = mp3.walk(path) if suffix == '.mp3' else None
+      raw = stack.enter_context(mp3.repaired(path, walked) if walked else open(path, 'rb', buffering=0))
+      f = stack.enter_context(soundfile.SoundFile(raw if walked else raw.fileno(), closefd=False))
+      frames = walked.frames * walked.frame_samples if walked and walked.stated is None else f.frames
     except (soundfile.SoundFileError, OSError) as error:
       raise BadRecording(f'{path}: not audio, or damaged ({_reason(error)})') from error
     flaw = _flaw(path, f, walked)

@@ -31,12 +31,14 @@ class Walk:
     frame_samples: samples per channel in each.
     stated: the count of frames in the Xing or Info frame; None without one.
     count_at: byte where that count lies.
+    start: byte where the first frame lies, behind what is no sound.
   """
 
   frames: int
   frame_samples: int
   stated: int | None
   count_at: int
+  start: int
 
   @property
   def truncated(self) -> bool:
@@ -62,27 +64,29 @@ def walk(path: str | os.PathLike) -> Walk | None:
   tag = 4 + ((17 if mono else 32) if version == 3 else (9 if mono else 17))  # behind the side information
   samples = 1152 if version == 3 else 576
   if start[tag:tag + 4] in (b'Xing', b'Info') and start[tag + 7] & 1:
-    return Walk(frames - 1, samples, struct.unpack_from('>I', start, tag + 8)[0], first + tag + 8)
-  return Walk(frames, samples, None, 0)
+    return Walk(frames - 1, samples, struct.unpack_from('>I', start, tag + 8)[0], first + tag + 8, first)
+  return Walk(frames, samples, None, 0, first)
 
 
 def repaired(path: str | os.PathLike, walked: Walk) -> BinaryIO:
-  """The file as soundfile has to see it to read it to its end; the caller closes it.
+  """The file as soundfile has to see it to read it from its first frame to its end; the caller closes it.
 
+  libsndfile takes a file behind a long ID3 tag for an mp3 by its name alone, so that the tag is left out.
   The count is put right; where there is none the file seems larger than it is, and reading stops at frames * frame_samples.
   """
   return io.BufferedReader(_Repaired(path, walked), 1 << 16)
 
 
 class _Repaired(io.RawIOBase):
-  """The bytes of a file, but for those of the count, and zeros at an end that is not there."""
+  """The bytes of a file from its first frame on, but for those of the count, and zeros at an end that is not there."""
 
   def __init__(self, path: str | os.PathLike, walked: Walk):
     super().__init__()
-    self._file, self._at, self._count_at = open(path, 'rb', buffering=0), 0, walked.count_at
+    self._file, self._at, self._count_at = open(path, 'rb', buffering=0), 0, walked.count_at - walked.start
     self._count = b'' if walked.stated is None else struct.pack('>I', walked.frames)
     self._inflated = walked.stated is None
-    self._size = os.path.getsize(path) * (INFLATION if self._inflated else 1)
+    self._start = walked.start
+    self._size = (os.path.getsize(path) - walked.start) * (INFLATION if self._inflated else 1)
 
   def readable(self) -> bool:
     return True
@@ -99,7 +103,7 @@ class _Repaired(io.RawIOBase):
       read = max(0, min(len(buffer), self._size - self._at))
       buffer[:read] = bytes(read)
     else:
-      self._file.seek(self._at)
+      self._file.seek(self._start + self._at)
       read = self._file.readinto(buffer)
       for i, byte in enumerate(self._count, self._count_at - self._at):
         if 0 <= i < read:

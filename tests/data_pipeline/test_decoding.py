@@ -84,6 +84,14 @@ def xing(path):
   return max(content.find(b'Xing'), content.find(b'Info'))
 
 
+def test_a_long_tag_before_an_mp3_is_passed_over(tmp_path):
+  plain = write(tmp_path / 'x.mp3')
+  size = 1 << 17  # libsndfile itself gives up far earlier when it is not told the name
+  tag = b'ID3\x03\x00\x00' + bytes((size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127)) + bytes(size)
+  tagged = made(tmp_path / 'tagged.mp3', tag + plain.read_bytes())
+  np.testing.assert_array_equal(joined(tagged, 1.0), joined(plain, 1.0))
+
+
 def test_the_length_that_an_mp3_states_is_not_believed(tmp_path):
   quiet_then_loud = np.concatenate([SOUND * 0.0005, SOUND])  # frames at the start are small
   path = write(tmp_path / 'x.mp3', quiet_then_loud, bitrate_mode='VARIABLE')
