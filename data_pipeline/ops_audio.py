@@ -1,4 +1,4 @@
-"""Ops on sound: decode, resample, random_crop, center_crop, pad, gain, level, gaussian_noise.
+"""Ops on sound: decode, resample, crops, pad, gain, level, loudness, gaussian_noise, channel_swap; and what all ops share.
 
 Features of one example, as the ops see them:
 
@@ -7,7 +7,9 @@ Features of one example, as the ops see them:
   sample_rate  int32 (), samples per second of `audio` and `stems`
   species, vocalisation int64 (E,); onset, offset (s), low_hz, high_hz, level_db, azimuth float32 (E,): the events
 
-Whatever an op does to the sound it does to the events too, so that labels made later are labels of what is heard.
+Whatever an op does to the sound it does to the events too, so that labels made later are labels of what is heard. Other ops are
+in ops_time, ops_colour and ops_mix. SpecAugment is not among them: it acts on spectrograms, which are made on the device
+(time_mask and band_mask of sgm.tasks.classification).
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ import soxr
 import tensorflow as tf
 
 from data_pipeline.levels import MAX_GAIN_DB, SILENCE
-from data_pipeline.registry import Features, Op, register, whole_number
+from data_pipeline.lufs import integrated
+from data_pipeline.registry import AUGMENTATION, SOUND, Features, Op, register, whole_number
 
 EVENT_KEYS = ('species', 'vocalisation', 'onset', 'offset', 'low_hz', 'high_hz', 'level_db', 'azimuth')
 MIN_REMAINDER = 0.05      # seconds: what a crop leaves of an event below this is too short to name its singer
 
 
-def _range(op: str, name: str, value: float | tuple[float, float]) -> tuple[float, float]:
+def number_range(op: str, name: str, value: float | tuple[float, float]) -> tuple[float, float]:
   """A number or (low, high) -> (low, high)."""
   try:
     low, high = (value, value) if isinstance(value, (int, float)) else value
@@ -37,17 +40,32 @@ def _range(op: str, name: str, value: float | tuple[float, float]) -> tuple[floa
   return float(low), float(high)
 
 
-def _uniform(seed: tf.Tensor, low: float, high: float) -> tf.Tensor:
+def uniform(seed: tf.Tensor, low: float, high: float) -> tf.Tensor:
   return low + (high - low) * tf.random.stateless_uniform((), seed)
 
 
-def _amplitude(db: tf.Tensor | float) -> tf.Tensor:
+def amplitude(db: tf.Tensor | float) -> tf.Tensor:
   return tf.pow(10.0, tf.cast(db, tf.float32) / 20.0)
 
 
 def rms(audio: tf.Tensor) -> tf.Tensor:
   """Root mean square over samples and channels: (N, C) -> ()."""
   return tf.sqrt(tf.reduce_mean(tf.square(audio)))
+
+
+def sometimes(op: Op, p: float) -> Op:
+  """`op` on a share `p` of the clips, and no cost on the others."""
+  def maybe(features: Features, seed: tf.Tensor) -> Features:
+    before = {k: tf.convert_to_tensor(v) for k, v in features.items()}
+    # Drawn apart from what the op draws, so that the op does the same with any p.
+    return tf.cond(tf.random.stateless_uniform((), tf.random.fold_in(seed, -1)) < p, lambda: op(before, seed), lambda: before)
+  return maybe
+
+
+def choose_events(features: Features, index: tf.Tensor) -> Features:
+  """The events `index` (M,) in this order, with their stems, where there are any."""
+  there = tf.boolean_mask(index, index < tf.shape(features['stems'], index.dtype)[0])  # none where not stored
+  return {**features, **{k: tf.gather(features[k], index) for k in EVENT_KEYS}, 'stems': tf.gather(features['stems'], there)}
 
 
 def window(features: Features, start: tf.Tensor, samples: int) -> Features:
@@ -78,12 +96,12 @@ def window(features: Features, start: tf.Tensor, samples: int) -> Features:
 
 def amplify(features: Features, db: tf.Tensor) -> Features:
   """A gain of `db` on everything: audio, stems, the events' levels."""
-  factor = _amplitude(db)
+  factor = amplitude(db)
   return {**features, 'audio': features['audio'] * factor, 'stems': features['stems'] * factor,
           'level_db': features['level_db'] + db}
 
 
-@register('decode')
+@register('decode', SOUND)
 def decode(channels: int = 1, *, info) -> Op:
   """int16 of full scale 32767 -> float32 in [-1, 1]. channels=1 averages the stored channels; events keep their stored levels.
 
@@ -102,7 +120,7 @@ def decode(channels: int = 1, *, info) -> Op:
   return op
 
 
-@register('resample')
+@register('resample', SOUND)
 def resample(rate: int) -> Op:
   """Band-limited change of the sample rate (soxr, high quality). Events are in seconds and stay.
 
@@ -128,7 +146,7 @@ def resample(rate: int) -> Op:
   return op
 
 
-@register('random_crop')
+@register('random_crop', SOUND)
 def random_crop(samples: int) -> Op:
   """A window of `samples` at a uniformly drawn place; a shorter clip is followed by zeros."""
   whole_number('random_crop', 'samples', samples)
@@ -140,7 +158,7 @@ def random_crop(samples: int) -> Op:
   return op
 
 
-@register('center_crop')
+@register('center_crop', SOUND)
 def center_crop(samples: int) -> Op:
   """The middle `samples` of the clip; a shorter clip is followed by zeros."""
   whole_number('center_crop', 'samples', samples)
@@ -150,7 +168,7 @@ def center_crop(samples: int) -> Op:
   return op
 
 
-@register('pad')
+@register('pad', SOUND)
 def pad(samples: int) -> Op:
   """Zeros after the clip up to `samples`. Raises (InvalidArgumentError) for a longer clip: crop it first."""
   whole_number('pad', 'samples', samples)
@@ -163,23 +181,23 @@ def pad(samples: int) -> Op:
   return op
 
 
-@register('gain')
+@register('gain', AUGMENTATION)
 def gain(db: float | tuple[float, float]) -> Op:
   """A gain drawn uniformly from db = (low, high), or a fixed number of dB. Events' levels follow."""
-  low, high = _range('gain', 'db', db)
+  low, high = number_range('gain', 'db', db)
 
   def op(features: Features, seed: tf.Tensor) -> Features:
-    return amplify(features, _uniform(seed, low, high))
+    return amplify(features, uniform(seed, low, high))
   return op
 
 
-@register('level')
+@register('level', SOUND)
 def level(db: float) -> Op:
   """Scales the clip to an RMS of `db` dBFS over all samples and channels; silence is left alone.
 
   The gain is at most MAX_GAIN_DB. Peaks may pass full scale: the audio is floating point.
   """
-  low, high = _range('level', 'db', db)
+  low, high = number_range('level', 'db', db)
   if low != high or high > 0:
     raise ValueError(f'level: db is {db!r}, expected one number of dBFS, 0 or below')
 
@@ -190,14 +208,42 @@ def level(db: float) -> Op:
   return op
 
 
-@register('gaussian_noise')
+@register('loudness', AUGMENTATION)
+def loudness(lufs: float | tuple[float, float]) -> Op:
+  """Scales the clip to a loudness drawn from (low, high) LUFS (ITU-R BS.1770-4, see `lufs.integrated`); events' levels follow.
+
+  The gain is at most MAX_GAIN_DB; what lies under the absolute gate of -70 LUFS has no loudness and is left alone.
+  """
+  low, high = number_range('loudness', 'lufs', lufs)
+  if high > 0:
+    raise ValueError(f'loudness: lufs is {lufs!r}, expected 0 or below')
+
+  def op(features: Features, seed: tf.Tensor) -> Features:
+    current = tf.numpy_function(integrated, (features['audio'], features['sample_rate']), tf.float64)
+    change = uniform(seed, low, high) - tf.cast(tf.ensure_shape(current, ()), tf.float32)
+    return amplify(features, tf.where(tf.math.is_finite(change), tf.minimum(change, MAX_GAIN_DB), 0.0))
+  return op
+
+
+@register('channel_swap', AUGMENTATION)
+def channel_swap() -> Op:
+  """Left becomes right, and azimuths change their sign; 'channel_swap(p=0.5)' for every second clip. Needs two channels."""
+  def op(features: Features, seed: tf.Tensor) -> Features:
+    if features['audio'].shape[-1] != 2:
+      raise ValueError(f'channel_swap: expected 2 channels, got {features["audio"].shape[-1]}: decode(channels=2) keeps them')
+    return {**features, 'audio': tf.reverse(features['audio'], [-1]), 'stems': tf.reverse(features['stems'], [-1]),
+            'azimuth': -features['azimuth']}
+  return op
+
+
+@register('gaussian_noise', AUGMENTATION)
 def gaussian_noise(snr_db: float | tuple[float, float]) -> Op:
   """Adds white noise at an SNR drawn from (low, high) dB below the clip's RMS; stems stay. Silence stays silent."""
-  low, high = _range('gaussian_noise', 'snr_db', snr_db)
+  low, high = number_range('gaussian_noise', 'snr_db', snr_db)
 
   def op(features: Features, seed: tf.Tensor) -> Features:
     seeds = tf.random.split(seed, 2)
     audio = features['audio']
-    deviation = rms(audio) * _amplitude(-_uniform(seeds[0], low, high))
+    deviation = rms(audio) * amplitude(-uniform(seeds[0], low, high))
     return {**features, 'audio': audio + deviation * tf.random.stateless_normal(tf.shape(audio), seeds[1])}
   return op

@@ -1,6 +1,6 @@
 """Ops that turn an example's events into labels: prompt, roll, activity, label, pad_events, and keep.
 
-They read the events as the sound ops left them (see ops_audio), so crop first. Rolls equal `scene.label_roll` and
+They read the events as the sound ops left them (see ops_audio), so those come first. Rolls equal `scene.label_roll` and
 `scene.activity` of the same events (held by a test); the arithmetic is in double precision because a frame that is
 exactly half covered must fall on the same side in both.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline import description, prompts
-from data_pipeline.registry import Features, Op, register, whole_number
+from data_pipeline.registry import LABEL, OTHER, Features, Op, register, whole_number
 from data_pipeline.scene import LOUDNESS_RANGE_DB, MIN_LOUDNESS, VOCALISATIONS, Event, Scene
 from data_pipeline.tokenizer import PROMPT_EVENTS, PROMPT_TOKENS
 
@@ -70,7 +70,7 @@ def _prompt_op(name: str, key: str, length: int, events: int, info, describe) ->
   return op
 
 
-@register('prompt')
+@register('prompt', LABEL)
 def prompt(length: int = PROMPT_TOKENS, events: int = PROMPT_EVENTS, *, info) -> Op:
   """Describes the example: 'text' (string) and 'tokens' int32 (length,), 0 = padding. The wording follows the seed.
 
@@ -79,14 +79,14 @@ def prompt(length: int = PROMPT_TOKENS, events: int = PROMPT_EVENTS, *, info) ->
   return _prompt_op('prompt', 'tokens', length, events, info, lambda scene, rng: description.project(scene))
 
 
-@register('partial_prompt')
+@register('partial_prompt', LABEL)
 def partial_prompt(length: int = PROMPT_TOKENS, events: int = PROMPT_EVENTS, *, info) -> Op:
   """Like `prompt`, but a random part is left unsaid (`description.leave_unsaid`): 'partial_text' and 'partial_tokens'."""
   return _prompt_op('partial_prompt', 'partial_tokens', length, events, info,
                     lambda scene, rng: description.leave_unsaid(description.project(scene), rng))
 
 
-@register('roll')
+@register('roll', LABEL)
 def roll(frames: int, *, info) -> Op:
   """'roll' float32 (frames, S) in [0, 1]: `scene.label_roll`, the loudness of each species in each frame."""
   whole_number('roll', 'frames', frames)
@@ -98,7 +98,7 @@ def roll(frames: int, *, info) -> Op:
   return op
 
 
-@register('activity')
+@register('activity', LABEL)
 def activity(frames: int, *, info) -> Op:
   """'activity' float32 (frames, S): `scene.activity`, 1 where a species fills at least half of the frame."""
   whole_number('activity', 'frames', frames)
@@ -109,7 +109,7 @@ def activity(frames: int, *, info) -> Op:
   return op
 
 
-@register('label')
+@register('label', LABEL)
 def label(*, info) -> Op:
   """'label' float32 (S + 1,): 1 for each species heard in the clip; the last is 1 when there is none."""
   species = len(info.taxonomy)
@@ -121,7 +121,7 @@ def label(*, info) -> Op:
   return op
 
 
-@register('pad_events')
+@register('pad_events', LABEL)
 def pad_events(n: int) -> Op:
   """The events as arrays of fixed length, so that they can be batched; the loudest `n` when there are more.
 
@@ -151,7 +151,7 @@ def pad_events(n: int) -> Op:
   return op
 
 
-@register('keep')
+@register('keep', OTHER)
 def keep(*names: str) -> Op:
   """Keeps the named features only. Raises ValueError that lists the features there are."""
   if not names:

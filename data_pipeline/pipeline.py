@@ -8,15 +8,18 @@ buffer has to be refilled.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import queue
 import threading
 from typing import Any, Iterator, Mapping, Sequence
+import weakref
 
 import numpy as np
 import tensorflow as tf
 
 from data_pipeline import registry
+from data_pipeline.partners import Partners, apply, example
 from data_pipeline.storage import DataInfo, Records, open_dataset
 
 Batch = dict[str, np.ndarray]
@@ -48,33 +51,36 @@ def _seed_words(seed: int) -> tf.Tensor:
   return tf.constant(np.array([seed & 0xffffffff, (seed >> 32) & 0xffffffff], np.uint32).view(np.int32))
 
 
-def apply(ops: Sequence[registry.Op], features: registry.Features, seed: tf.Tensor) -> registry.Features:
-  """Runs `ops` in turn; op i draws from (seed, i). seed: int32 (2,)."""
-  for i, op in enumerate(ops):
-    features = op(features, tf.random.fold_in(seed, i))
-  return features
-
-
-def _dataset(info: DataInfo, records: Records, positions: tf.data.Dataset, index_of, ops: Sequence[str], seed: int,
+def _dataset(info: DataInfo, split: str, records: Records, positions: tf.data.Dataset, index_of, ops: Sequence[str], seed: int,
              batch: int) -> tf.data.Dataset:
   """positions (int64) -> batches of `batch` examples; `index_of(position)` names the record (numpy)."""
-  built = registry.build(ops, info)
+  built = registry.build(ops, info, functools.partial(Partners, info, split, records))
 
-  def read(position: np.ndarray) -> bytes:
-    return records[index_of(int(position))]
+  def made(position: tf.Tensor) -> registry.Features:
+    return apply(built, example(info, records, position, index_of), tf.random.fold_in(_seed_words(seed), position))
 
-  def example(position: tf.Tensor) -> registry.Features:
-    serialized = tf.numpy_function(read, [position], tf.string)
-    serialized.set_shape(())
-    features = dict(records.features.deserialize_example(serialized), sample_rate=tf.constant(info.sample_rate, tf.int32))
-    return apply(built, features, tf.random.fold_in(_seed_words(seed), position))
-
-  dataset = positions.map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+  dataset = positions.map(made, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
   ragged = [k for k, spec in dataset.element_spec.items() if not spec.shape.is_fully_defined()]
   if ragged:
     raise ValueError(f'ops {list(ops)}: feature {ragged[0]!r} differs in length between examples and cannot be batched; '
                      'crop the audio, and end with keep(...)')
   return dataset.batch(batch, drop_remainder=True)
+
+
+_OPEN: weakref.WeakSet = weakref.WeakSet()
+
+
+@atexit.register
+def _close() -> None:
+  for batches in list(_OPEN):
+    batches.close()
+
+
+def _closed_at_exit(dataset: tf.data.Dataset) -> Iterator[Batch]:
+  """The elements as numpy. The threads that read ahead call python, and hang a process that exits while they live."""
+  batches = (batch for batch in dataset.as_numpy_iterator())  # a generator can be closed, and frees what it iterates over
+  _OPEN.add(batches)
+  return batches
 
 
 def train_batches(directory: str, split: str, ops: Sequence[str], batch_size: int, seed: int, start: int = 0,
@@ -100,8 +106,8 @@ def train_batches(directory: str, split: str, ops: Sequence[str], batch_size: in
   if not n:
     raise ValueError(f'{directory}: split {split} is empty')
   positions = tf.data.Dataset.range(start * batch_size + process_index, np.iinfo(np.int64).max, process_count)
-  dataset = _dataset(info, records, positions, lambda p: order(seed, p // n, n)[p % n], ops, seed, batch)
-  return dataset.prefetch(2).as_numpy_iterator()
+  dataset = _dataset(info, split, records, positions, lambda p: order(seed, p // n, n)[p % n], ops, seed, batch)
+  return _closed_at_exit(dataset.prefetch(2))
 
 
 def eval_batches(directory: str, split: str, ops: Sequence[str], batch_size: int, seed: int = 0, limit: int | None = None,
@@ -119,10 +125,10 @@ def eval_batches(directory: str, split: str, ops: Sequence[str], batch_size: int
     raise ValueError(f'{directory}: split {split} has no examples to evaluate (limit {limit})')
   padded = -(-n // batch_size) * batch_size
   positions = tf.data.Dataset.range(process_index, padded, process_count)
-  dataset = _dataset(info, records, positions, lambda p: min(p, n - 1), ops, seed, batch)
+  dataset = _dataset(info, split, records, positions, lambda p: min(p, n - 1), ops, seed, batch)
   masks = positions.map(lambda p: tf.cast(p < n, tf.float32)).batch(batch, drop_remainder=True)
   dataset = tf.data.Dataset.zip((dataset, masks)).map(lambda d, mask: {**d, 'mask': mask})
-  return dataset.prefetch(2).as_numpy_iterator()
+  return _closed_at_exit(dataset.prefetch(2))
 
 
 def array_batches(arrays: Mapping[str, np.ndarray], batch_size: int, seed: int, start: int = 0, process_index: int = 0,

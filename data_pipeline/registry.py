@@ -3,11 +3,12 @@
 Configurations are text, so the steps of the data pipeline are too. They are parsed by `ast`, literals only: nothing in a
 configuration is ever evaluated. An op is a factory, registered under its name:
 
-  @register('gain')
+  @register('gain', AUGMENTATION)
   def gain(db): -> fn(features: dict, seed: int32 (2,)) -> dict
 
-A factory that names a keyword `info` is given the DataInfo of the data set. Ops are deterministic given the seed, and work
-eagerly as well as inside tf.data.
+A factory that names a keyword `info` is given the DataInfo of the data set; one that names `partners` is given the source of
+further clips (partners.Partners), for ops that mix two. Ops are deterministic given the seed, and work eagerly as well as
+inside tf.data. Augmentations and mixtures take `p=`, the probability that they are applied at all: 'tempo((0.9, 1.1), p=0.3)'.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ from typing import Any, Callable, Mapping, NamedTuple, Sequence
 Features = dict[str, Any]
 Op = Callable[[Features, Any], Features]
 
+# What an op does: SOUND and AUGMENTATION change sound and events, LABEL derives from the events, MIXTURE adds another clip.
+SOUND, AUGMENTATION, LABEL, MIXTURE, OTHER = KINDS = ('sound', 'augmentation', 'label', 'mixture', 'other')
+
 _FACTORIES: dict[str, Callable[..., Op]] = {}
+_KINDS: dict[str, str] = {}
 
 
 class Call(NamedTuple):
@@ -32,12 +37,12 @@ class Call(NamedTuple):
   kwargs: dict[str, Any]
 
 
-def register(name: str) -> Callable[[Callable[..., Op]], Callable[..., Op]]:
-  """Decorator that makes a factory known under `name`. Raises ValueError when the name is taken."""
+def register(name: str, kind: str) -> Callable[[Callable[..., Op]], Callable[..., Op]]:
+  """Decorator that makes a factory known under `name`, as one of KINDS. Raises ValueError when the name is taken."""
   def add(factory: Callable[..., Op]) -> Callable[..., Op]:
-    if name in _FACTORIES:
-      raise ValueError(f'op {name!r} is registered twice')
-    _FACTORIES[name] = factory
+    if name in _FACTORIES or kind not in KINDS:
+      raise ValueError(f'op {name!r} is registered twice, or as none of {KINDS}: {kind!r}')
+    _FACTORIES[name], _KINDS[name] = factory, kind
     return factory
   return add
 
@@ -52,7 +57,7 @@ def whole_number(op: str, name: str, value: Any) -> int:
 def known() -> dict[str, Callable[..., Op]]:
   """All registered factories by name."""
   # Imported here: the op modules import this one, and parsing alone needs no tensorflow.
-  from data_pipeline import ops_audio, ops_label  # noqa: F401 (they register)
+  from data_pipeline import ops_audio, ops_colour, ops_label, ops_mix, ops_time  # noqa: F401 (they register)
   return dict(_FACTORIES)
 
 
@@ -98,34 +103,56 @@ def resolve(ops: Sequence[str], config: Mapping[str, Any]) -> list[str]:
   return [re.sub(r'\{([^{}]*)\}', value, op) for op in ops]
 
 
-def build(ops: Sequence[str], context: Any) -> list[Op]:
+def build(ops: Sequence[str], context: Any, partners: Callable[[Sequence[str]], Any] | None = None) -> list[Op]:
   """Op strings -> ops.
 
   Args:
     ops: resolved op strings.
     context: the DataInfo handed to factories that name `info`.
+    partners: makes what is handed to factories that name `partners`, from the op strings before theirs.
 
-  Raises ValueError: an unknown op (listing the known), an unknown or missing argument (listing the op's arguments).
+  Raises ValueError: an unknown op (listing the known), an unknown or missing argument (listing the op's arguments), an op that
+  changes the sound after one that made labels of it, or a mixture where there are no `partners`.
   """
   factories = known()
-  built = []
-  for text in ops:
+  built: list[Op] = []
+  label = ''
+  for i, text in enumerate(ops):
     call = parse(text)
     if call.name not in factories:
       near = difflib.get_close_matches(call.name, factories, n=1)
       hint = f' (did you mean {near[0]}?)' if near else ''
       raise ValueError(f'unknown op {call.name!r}{hint}; known: {", ".join(sorted(factories))}')
-    factory = factories[call.name]
+    factory, kind = factories[call.name], _KINDS[call.name]
+    if label and kind in (SOUND, AUGMENTATION):
+      raise ValueError(f'op {text!r} comes after {label!r}, whose labels would no longer be of what is heard: put it before')
+    label = text if kind == LABEL else label
+    kwargs = dict(call.kwargs)
+    sometimes = kind in (AUGMENTATION, MIXTURE)
+    p = kwargs.pop('p', 1.0) if sometimes else 1.0
     parameters = dict(inspect.signature(factory).parameters)
-    wants_info = parameters.pop('info', None) is not None
-    shown = f'known: {call.name}({", ".join(str(p) for p in parameters.values())})'
-    for key in call.kwargs:
+    extra = {}
+    if parameters.pop('info', None) is not None:
+      extra['info'] = context
+    if parameters.pop('partners', None) is not None:
+      if partners is None:
+        raise ValueError(f'op {text!r} mixes clips of a data set, and there is none here')
+      extra['partners'] = partners(ops[:i])
+    shown = f'known: {call.name}({", ".join([*map(str, parameters.values()), *(["p: float = 1.0"] if sometimes else [])])})'
+    for key in kwargs:
       if key not in parameters:
         raise ValueError(f'op {text!r}: unknown argument {key!r}; {shown}')
-    extra = {'info': context} if wants_info else {}
     try:
-      inspect.signature(factory).bind(*call.args, **call.kwargs, **extra)
+      inspect.signature(factory).bind(*call.args, **kwargs, **extra)
     except TypeError as error:
       raise ValueError(f'op {text!r}: {error}; {shown}') from error
-    built.append(factory(*call.args, **call.kwargs, **extra))
+    op = factory(*call.args, **kwargs, **extra)
+    built.append(op if p == 1.0 else _with_probability(call.name, op, p))
   return built
+
+
+def _with_probability(name: str, op: Op, p: Any) -> Op:
+  if not isinstance(p, float) or not 0.0 < p < 1.0:
+    raise ValueError(f'{name}: p is {p!r}, expected a probability above 0, at most 1')
+  from data_pipeline.ops_audio import sometimes  # see `known`
+  return sometimes(op, p)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -49,7 +50,7 @@ def split_clip(seed: int, split: str, index: int, *, duration: float, sample_rat
     raise ValueError(f'split {split!r}: expected one of {", ".join(SPLITS)}')
   clip = soundscape.generate(soundscape.split_seed(seed, split), index, duration=duration, sample_rate=sample_rate,
                              channels=channels, **SPLITS[split])
-  return soundscape.Clip(clip.audio, clip.stems, clip.scene, f'procedural/{split}/{index}')
+  return dataclasses.replace(clip, id=f'procedural/{split}/{index}')
 
 
 def fingerprint(*, seed: int, sizes: Mapping[str, int], clip_seconds: float, sample_rate: int, channels: int) -> str:

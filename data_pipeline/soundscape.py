@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import scipy.fft
 
-from data_pipeline import environments, sampling, species as species_lib, voices
+from data_pipeline import environments, habitat, sampling, species as species_lib, voices
 from data_pipeline.scene import VOCALISATIONS, Event, Scene
 
 VERSION = 3  # raise it whenever the same arguments no longer give the same sound
@@ -30,12 +30,14 @@ class Clip:
     stems: (E, samples, C) float32, one per event of the scene; the background is audio - stems.sum(0).
     scene: what is heard: measured onsets, offsets, bands and levels.
     id: unique within a data set.
+    provenance: how the scene was drawn, JSON types: 'plausibility' (see habitat.Plausibility) of a drawn one.
   """
 
   audio: np.ndarray
   stems: np.ndarray
   scene: Scene
   id: str
+  provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def split_seed(seed: int, split: str) -> int:
@@ -51,9 +53,9 @@ def _generators(seed: int, index: int) -> tuple[np.random.Generator, np.random.G
   return tuple(np.random.Generator(np.random.SFC64(c)) for c in children)
 
 
-def _known_code(code: str) -> str:
-  if code not in species_lib.PATTERNS:
-    raise ValueError(f'species {code!r} is not built in: expected one of {", ".join(species_lib.CODES)}')
+def _known_code(code: str, patterns: Mapping[str, Any] = species_lib.PATTERNS) -> str:
+  if code not in patterns:
+    raise ValueError(f'species {code!r} is not built in: expected one of {", ".join(patterns)}')
   return code
 
 
@@ -127,7 +129,8 @@ def _sound(events: Sequence[tuple[Event, voices.Controls]], scene: Scene, noise_
 
 def generate(seed: int, index: int, *, duration: float = 2.56, sample_rate: int = 16000, channels: int = 1,
              max_events: int = 3, density: Sequence[float] = sampling.DENSITY, species: Sequence[str] | None = None,
-             pairs: Sequence[tuple[str, str]] | None = None, overlap: bool = False, distinct: bool = False) -> Clip:
+             pairs: Sequence[tuple[str, str]] | None = None, overlap: bool = False, distinct: bool = False,
+             patterns: Mapping[str, Mapping[str, voices.Pattern]] = species_lib.PATTERNS, plausibility: str = 'uniform') -> Clip:
   """Clip `index` of the series `seed`: a random scene, sounded by birds that exist in this clip only.
 
   Args:
@@ -139,6 +142,8 @@ def generate(seed: int, index: int, *, duration: float = 2.56, sample_rate: int 
     pairs: each clip holds two events, of one of these pairs of codes; overrides species, density and max_events.
     overlap: the first two events overlap by at least 40 % of the shorter one where the clip allows it.
     distinct: never two events of one species.
+    patterns: song and call of every species there is; others than the built-in ones are in `strangers`.
+    plausibility: one of habitat.MODES: birds that fit the place and each other, any, or such that do not.
 
   Raises:
     ValueError: an unknown species, no events allowed, a duration or rate out of range.
@@ -146,9 +151,9 @@ def generate(seed: int, index: int, *, duration: float = 2.56, sample_rate: int 
   _check(duration, sample_rate, channels)
   if max_events < 0 or sum(density[:max_events + 1]) <= 0 or min(density) < 0:
     raise ValueError(f'density {tuple(density)} with max_events {max_events}: expected probabilities with a positive sum')
-  codes = species_lib.CODES if species is None else tuple(map(_known_code, species))
-  for pair in pairs or ():
-    tuple(map(_known_code, pair))
+  codes = tuple(patterns if species is None else species)
+  for code in (*codes, *(code for pair in pairs or () for code in pair)):
+    _known_code(code, patterns)
   if not codes or (pairs is not None and not pairs):
     raise ValueError('species and pairs must not be empty: pass None for all species')
   rng, birds, place = _generators(seed, index)
@@ -159,9 +164,11 @@ def generate(seed: int, index: int, *, duration: float = 2.56, sample_rate: int 
   environment, noise, near = sampling.draw_surroundings(rng)
   noise_db = sampling.draw_noise_db(noise, rng)
   events: list[tuple[Event, voices.Controls]] = []
-  for code in sampling.draw_species(count, codes, pairs, distinct, rng):
+  chosen, judged = habitat.BUILT_IN.choose(
+      plausibility, environment, near, lambda: sampling.draw_species(count, codes, pairs, distinct, rng))
+  for code in chosen:
     kind = VOCALISATIONS[int(rng.random() < 0.45)]
-    pattern = species_lib.PATTERNS[code][kind]
+    pattern = patterns[code][kind]
     who = voices.draw_individual(birds)
     length = sampling.draw_length(voices.usual_seconds(pattern, who, birds), duration, rng)
     controls = voices.perform(pattern, who, length, birds)
@@ -177,7 +184,8 @@ def generate(seed: int, index: int, *, duration: float = 2.56, sample_rate: int 
     events.append((Event(code, kind, onset, onset + length, 1.0, 2.0, sampling.draw_level(noise_db, rng)), controls))
   events.sort(key=lambda pair: pair[0].onset)
   scene = Scene((), environment, noise, near, duration)
-  return _sound(events, scene, noise_db, sample_rate, channels, birds, place, f'{seed}/{index}')
+  clip = _sound(events, scene, noise_db, sample_rate, channels, birds, place, f'{seed}/{index}')
+  return dataclasses.replace(clip, provenance={'plausibility': judged.to_dict(plausibility)})
 
 
 def render_scene(scene: Scene, seed: int, sample_rate: int = 16000, channels: int = 1) -> Clip:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soxr
 
+from data_pipeline.lufs import integrated
 from data_pipeline.ops_audio import EVENT_KEYS
 from data_pipeline.scene import Event, Scene
 
@@ -130,3 +131,41 @@ def test_gaussian_noise(run, random_scene, features_of, rng):
   assert 9.5 < min(ratios) < 18 < 22 < max(ratios) < 30.5
   one['audio'] *= 0
   assert not run('gaussian_noise(10)', one)['audio'].any()
+
+
+def test_loudness(run, random_scene, features_of, rng):
+  one = features_of(random_scene(rng, 2.0, 2), rng)
+  out = run('loudness(-30)', one)
+  assert integrated(out['audio'], RATE) == pytest.approx(-30, abs=0.01)
+  change = -30 - integrated(one['audio'], RATE)
+  np.testing.assert_allclose(out['level_db'] - one['level_db'], change, atol=0.01)
+  np.testing.assert_allclose(out['stems'], one['stems'] * 10 ** (change / 20), rtol=1e-3, atol=1e-7)
+  drawn = [integrated(run('loudness((-40, -20))', one, seed, graph=False)['audio'], RATE) for seed in range(8)]
+  assert -40.01 < min(drawn) < -33 < -27 < max(drawn) < -19.99
+  one['audio'] *= 1e-2
+  np.testing.assert_allclose(run('loudness(-5)', one, graph=False)['audio'], one['audio'] * 100, rtol=1e-4)  # 40 dB and no more
+  one['audio'] *= 1e-3
+  np.testing.assert_array_equal(run('loudness(-5)', one, graph=False)['audio'], one['audio'])  # too faint for any loudness
+
+
+def test_channel_swap(run, random_scene, features_of, rng):
+  one = features_of(random_scene(rng, 1.0, 2), rng, channels=2)
+  one['azimuth'] = np.array([-30.0, np.nan], np.float32)
+  out = run('channel_swap', one)
+  for key in ('audio', 'stems'):
+    np.testing.assert_array_equal(out[key], one[key][..., ::-1])
+  np.testing.assert_array_equal(out['azimuth'], [30.0, np.nan])
+  with pytest.raises(ValueError, match='expected 2 channels, got 1'):
+    run('channel_swap', features_of(random_scene(rng, 1.0, 2), rng))
+
+
+def test_p_is_the_share_of_clips(run, random_scene, features_of, rng):
+  one = features_of(random_scene(rng, 0.5, 2), rng, channels=2)
+  swapped = []
+  for seed in range(60):
+    out = run('channel_swap(p=0.3)', one, seed, graph=seed < 2)
+    assert np.array_equal(out['audio'], one['audio']) or np.array_equal(out['audio'], one['audio'][:, ::-1])
+    swapped.append(np.array_equal(out['audio'], one['audio'][:, ::-1]))
+  assert 8 <= sum(swapped) <= 30  # binomial: 5e-4 outside
+  always, half = (run(f'gain((-9, 9){p})', one, 5, graph=False)['audio'] for p in ('', ', p=0.99'))
+  np.testing.assert_array_equal(always, half)  # the same draw

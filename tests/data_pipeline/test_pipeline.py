@@ -3,6 +3,8 @@
 import itertools
 import pathlib
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -188,3 +190,12 @@ def test_a_truncated_file_is_named(data, tmp_path):
   path.write_bytes(path.read_bytes()[:-100])
   with pytest.raises(ValueError, match=r'val.tfrecord.* is truncated'):
     pipeline.Records(pipeline.open_dataset(str(copy)), 'val')
+
+
+def test_a_process_ends_while_batches_are_being_read(data):
+  """Threads of tf that call python made the exit hang, three times in five."""
+  program = (f'from data_pipeline import pipeline\nbatches = pipeline.train_batches({data!r}, "train", {OPS!r}, 4, 0)\n'
+             'next(batches)\nprint("read")')
+  done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, timeout=120,
+                        cwd=pathlib.Path(__file__).resolve().parents[2])
+  assert (done.returncode, done.stdout) == (0, 'read\n'), done.stderr
