@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Iterator
+from typing import Iterator, Sequence
 
 import numpy as np
 import soxr
 
 from data_pipeline import decoding
 from data_pipeline.decoding import BadRecording, Info
+
+EXCERPT_BLOCK_S = 10.0  # so much of a file is held at a time while excerpts are cut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +68,38 @@ def blocks(path: str | os.PathLike, seconds: float, sample_rate: int | None = No
   if size < 1:
     raise ValueError(f'blocks: {seconds} s is less than one sample')
   return (w.samples[:w.valid] for w in windows(path, sample_rate, size, size, channels, channel))
+
+
+def excerpts(path: str | os.PathLike, spans: Sequence[tuple[float, float]]) -> Iterator[tuple[int, np.ndarray]]:
+  """(number of the span, its samples (n, C) float32 as stored) as their ends come by, in one pass that ends with the last one.
+
+  Read forward and not sought: in some ogg files libvorbis seeks to another place than it says.
+
+  Args:
+    spans: (start, end) in seconds, in any order; what lies outside of the file, or behind its first damage, is left out.
+
+  Raises BadRecording where `info` does.
+  """
+  known, at = info(path), 0
+  none = np.zeros((0, known.channels), np.float32)
+  waiting = {i: [round(start * known.sample_rate), round(end * known.sample_rate), none]
+             for i, (start, end) in sorted(enumerate(spans), key=lambda one: one[1])}  # [first, last, what is there of it]
+  try:
+    for block in blocks(path, EXCERPT_BLOCK_S):
+      for i, span in list(waiting.items()):
+        first, last, _ = span
+        if first >= at + len(block):
+          break
+        span[2] = np.concatenate([span[2], block[max(0, first - at):max(0, last - at)]])
+        if last <= at + len(block):
+          yield i, waiting.pop(i)[2]
+      at += len(block)
+      if not waiting:
+        return
+  except BadRecording:
+    pass  # who chose the spans has read the file, and knows
+  for i, (_, _, there) in waiting.items():
+    yield i, there
 
 
 def windows(path: str | os.PathLike, sample_rate: int | None, window: int, hop: int, channels: int | None = None,

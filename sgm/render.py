@@ -45,11 +45,13 @@ class Grid:
     duration: seconds, cut into T equal frames.
     band_hz: F centre frequencies in Hz, rising.
     db_range: (lo, hi) in dB re full scale that 0 and 1 of the spectrogram stand for.
+    start: seconds where the first frame begins, of a part of a longer recording.
   """
 
   duration: float
   band_hz: tuple[float, ...]
   db_range: tuple[float, float]
+  start: float = 0.0
 
   def __post_init__(self):
     object.__setattr__(self, 'band_hz', tuple(float(hz) for hz in self.band_hz))
@@ -179,7 +181,7 @@ def spectrogram_figure(spectrogram: np.ndarray, grid: Grid, *, title: str = '', 
   canvas = FigureCanvasAgg(figure)
   height = 0.69 if title else 0.75 if masks else 0.81  # room for what stands above
   ax = figure.add_axes((0.10, 0.155, 0.75, height))
-  extent = (0.0, grid.duration, -0.5, bands - 0.5)
+  extent = (grid.start, grid.start + grid.duration, -0.5, bands - 0.5)
   image = ax.imshow(lo + (hi - lo) * S.T, origin='lower', aspect='auto', extent=extent, cmap='magma', vmin=lo,
                     vmax=hi, interpolation='nearest')
   _mark_axes(ax, grid)
@@ -212,6 +214,7 @@ def _mark_axes(ax, grid: Grid):
       ticks.append((position, f'{hz / 1000:g}'))
       last = position
   ax.set_yticks([p for p, _ in ticks], [text for _, text in ticks])
+  ax.ticklabel_format(axis='x', useOffset=False)
   ax.set_xlabel('time, s', labelpad=2, fontsize=_POINTS)
   ax.set_ylabel('frequency, kHz', labelpad=1, fontsize=_POINTS)
   ax.tick_params(length=3, width=0.6, labelsize=_POINTS)
@@ -240,7 +243,7 @@ def _draw_box(ax, box: Box, grid: Grid, bands: int, placed: list):
     return
   # The label goes where it fits first: above the box, inside its top, below it, then further off in steps of a line.
   width, height = grid.duration * 0.0175 * len(box.label), bands * 0.087  # of this font on this page
-  left = min(max(box.onset, 0.0), max(grid.duration - width, 0.0))
+  left = grid.start + min(max(box.onset - grid.start, 0.0), max(grid.duration - width, 0.0))
   steps = [high, high - height, low - height, *(high + k * height for k in range(1, 6)),
            *(low - (k + 1) * height for k in range(1, 6))]
   inside = [b for b in steps if -0.5 <= b and b + height <= bands - 0.5] or [bands - 0.5 - height]

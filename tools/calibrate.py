@@ -3,19 +3,22 @@ r"""Calibrates a diffusion run as a detector: what its scores are worth, from cl
   python -m tools.calibrate --workdir runs/ldm                         # of the built-in birds: clips are made for it
   python -m tools.calibrate --workdir runs/ldm --data runs/real --splits val,test
 
+  python -m tools.calibrate --workdir runs/ldm --odd boats --odd others  # and hears recordings that hold none of the species
+
 Writes W/detector (settings.json, calibration.npz, report.json). For the built-in birds clips of none to four birds are made
-anew, half of them to calibrate and half to check: the share of absent species that get a mask at the asked rates stands in
-the report.
+anew, half of them to calibrate and half to check: how many absent species get a mask at the asked rates. The same is told of
+sounds without any of the species (silence, noise, rain, birds that no model was trained on), with the share of them that is
+found odd.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import json
 import os
 import pathlib
 import sys
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Sequence
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when imported
 
@@ -25,9 +28,10 @@ import numpy as np
 from data_pipeline import series, soundscape, species as species_lib
 from sgm.audio import masks as masks_lib
 from sgm.evaluation import calibration as calibration_lib
-from sgm.evaluation import detection, detector as detector_lib, mask_metrics
+from sgm.evaluation import detection, detector as detector_lib
 from sgm.tasks import restore
 from sgm.training import workdir as workdir_lib
+from tools import calibration_checks as checks
 from tools.progress import Progress
 
 RATES = (0.01, 0.05, 0.1)
@@ -69,15 +73,16 @@ def recorded(run: restore.Run, directory: str, splits: list[str]) -> Clips:
 
 
 def score(d: detector_lib.Detector, clips: Clips, count: int, say: Callable[[str], None]) -> dict[str, np.ndarray]:
-  """Of N clips: scores and presence (N, S), ood (N,), maps (N, S, T', F'), spectrogram (N, T, F); masks of the first ones."""
-  rows: dict[str, list[np.ndarray]] = {name: [] for name in ('scores', 'maps', 'spectrogram', 'ood', 'presence', 'masks')}
+  """What `Heard` has of N clips, presence (N, S), and masks of the first ones."""
+  heard_of = [field.name for field in dataclasses.fields(detector_lib.Heard)]
+  rows: dict[str, list[np.ndarray]] = {name: [] for name in (*heard_of, 'presence', 'masks')}
   held: list[np.ndarray] = []
 
   def flush() -> None:
     if held:
       padded = np.stack([*held, *[held[-1]] * (BATCH - len(held))])  # one compiled shape
       heard = d.hear(padded)
-      for name in ('scores', 'maps', 'spectrogram', 'ood'):
+      for name in heard_of:
         rows[name].append(getattr(heard, name)[:len(held)])
       held.clear()
 
@@ -94,15 +99,19 @@ def score(d: detector_lib.Detector, clips: Clips, count: int, say: Callable[[str
   return {name: np.concatenate(column) for name, column in rows.items() if column}
 
 
-def calibrate(workdir: str, *, data: str, splits: list[str], clips: int, seed: int,
+def calibrate(workdir: str, *, data: str, splits: list[str], clips: int, seed: int, odd: Sequence[str] = (),
               say: Callable[[str], None] = functools.partial(print, flush=True)) -> dict[str, Any]:
   """Calibrates, checks, stores; returns the report.
 
+  Args:
+    odd: folders of recordings that hold none of the species.
+
   Raises:
-    ValueError: no diffusion run, or clips that do not fit it.
+    ValueError: no diffusion run, clips that do not fit it, or a folder without recordings.
   """
   run = restore.load(workdir, expect='latent_diffusion')
   d = detector_lib.Detector(run)
+  elsewhere = {folder: checks.recordings(run, folder, say) for folder in odd}  # a wrong path is told before all the work
   if data:
     from data_pipeline import storage  # tensorflow, which the built-in birds need not
     sizes = storage.open_dataset(data).splits
@@ -110,38 +119,26 @@ def calibrate(workdir: str, *, data: str, splits: list[str], clips: int, seed: i
     if unknown:
       raise ValueError(f'{data}: no split {unknown[0]!r}; known: {", ".join(sizes)}')
     known = score(d, recorded(run, data, splits), sum(sizes[s] for s in splits), say)
-    fresh = None
   else:
     if set(run.labels.taxonomy.codes) != set(species_lib.CODES):
       raise ValueError(f'{workdir} was not trained on the built-in birds: give --data and --splits with clips of its species')
     known = score(d, made(run, 'calibration', clips, seed, MASK_CLIPS), clips, say)
-    fresh = score(d, made(run, 'check', clips, seed, 0), clips, say)
   if 'masks' in known:
     n = len(known['masks'])
     d.thresholds = detection.choose_thresholds({k: known[k][:n] for k in ('masks', 'spectrogram')}, known['maps'][:n])
-  d.calibration = calibration_lib.fit(known['scores'], known['presence'], known['ood'], species=d.species,
+  d.calibration = calibration_lib.fit(known['scores'], known['presence'], known['features'], species=d.species,
                                       fingerprint=run.fingerprint, settings=d.about())
   report: dict[str, Any] = {'clips': len(known['scores']), 'absent': dict(zip(d.species, d.calibration.counts.tolist())),
                             'short': list(d.calibration.short)}
-  if fresh is not None:
-    report['checked_on'] = len(fresh['scores'])
-    report['false_masks'] = {str(rate): check(d, fresh, rate) for rate in RATES}
+  report['checks'] = {}
+  if not data:
+    report['checks']['held out'] = checks.check(d, score(d, made(run, 'check', clips, seed, 0), clips, say), RATES)
+  for name, (count, sounds) in (checks.sounds(run, seed) | elsewhere).items():
+    nobody = ((audio, np.zeros(len(d.species), bool), None) for audio in sounds)
+    report['checks'][name] = checks.check(d, score(d, nobody, count, say), RATES)
   d.save(workdir)
   workdir_lib.write_json(pathlib.Path(workdir) / detector_lib.FOLDER / 'report.json', report)
   return report
-
-
-def check(d: detector_lib.Detector, clips: dict[str, np.ndarray], rate: float) -> dict[str, Any]:
-  """Share of absent (clip, species) with a mask that is not empty, and of present ones with one, at a false-alarm rate."""
-  found = clips['scores'] > d.calibration.thresholds(rate)  # (N, S)
-  empty = np.zeros_like(found)
-  window, species = np.nonzero(found)
-  for i in range(0, len(window), 256):
-    w, s = window[i:i + 256], species[i:i + 256]
-    masks = detection.predicted_masks(clips['maps'][w, s], clips['spectrogram'][w], d.thresholds[s])
-    empty[w, s] = ~masks.any((1, 2))
-  rate_of = mask_metrics.false_mask_rate(found & ~empty, clips['presence'])
-  return {'false_mask_rate': rate_of.value, 'interval': list(rate_of.ci95), 'absent': rate_of.pairs, 'found': rate_of.found}
 
 
 def main(argv: list[str]) -> None:
@@ -151,10 +148,13 @@ def main(argv: list[str]) -> None:
   workdir_lib.quiet_libraries()
   workdir_lib.enable_compilation_cache()
   try:
-    report = calibrate(f.workdir, data=f.data, splits=f.splits, clips=f.clips, seed=f.seed)
+    report = calibrate(f.workdir, data=f.data, splits=f.splits, clips=f.clips, seed=f.seed, odd=f.odd)
   except (ValueError, OSError) as error:
     sys.exit(f'calibrate: {error}')
-  print(json.dumps(report, indent=1))
+  print(f'{report["clips"]} clips calibrate {len(report["absent"])} species')
+  if report['short']:
+    print(f'coarse p-values: fewer than {calibration_lib.ENOUGH} clips lack {", ".join(report["short"])}')
+  print(checks.table(report['checks']))
 
 
 if __name__ == '__main__':  # flags are defined here only: importing this module leaves the caller's flags alone
@@ -162,5 +162,6 @@ if __name__ == '__main__':  # flags are defined here only: importing this module
   flags.DEFINE_string('data', '', 'Data set whose clips calibrate; empty: clips of the built-in birds are made.')
   flags.DEFINE_list('splits', ['val'], 'Its splits; not the one that trained the run.')
   flags.DEFINE_integer('clips', 1400, 'Built-in clips to calibrate on, and as many to check on.', lower_bound=20)
+  flags.DEFINE_multi_string('odd', [], 'Folder of recordings that hold none of the species; may be given again.')
   flags.DEFINE_integer('seed', 0, 'Of the clips.', lower_bound=0)
   app.run(main)

@@ -27,7 +27,6 @@ from tools import quickstart_cost
 
 PICTURES = 6
 SAMPLES_PER_PROMPT = 2
-DETECTOR = dict(ts=(0.6, 0.7, 0.8, 0.9, 0.95), noises=4, top=16)
 
 
 def _context(workdir: pathlib.Path) -> tuple[restore.Run, evaluator_lib.Context]:
@@ -165,7 +164,7 @@ def _generation(out: pathlib.Path, split: str, limit: int, kind: str, seed: int)
 def _detection(out: pathlib.Path, split: str, limit: int, seed: int) -> dict[str, Any]:
   run, context = _context(out / 'ldm')
   e = detection.Detection(context, split=split, every=1, limit=limit, batch_size=16, fit_split='train', fit_limit=2000,
-                          threshold_split='val', threshold_limit=limit // 2, floor_db=-75.0, seed=seed, **DETECTOR)
+                          threshold_split='val', threshold_limit=limit // 2, floor_db=-75.0, seed=seed, search={})
   e.run(run.params, run.frozen)
   d, taxonomy = e.details, run.labels.taxonomy
   result: dict[str, Any] = {
@@ -191,7 +190,7 @@ def _detection(out: pathlib.Path, split: str, limit: int, seed: int) -> dict[str
     if 'masks' in d and d['masks'][i].any():
       kinds.insert(0, ('true', dict(zip(names, d['masks'][i, there]))))
     for kind, masks in kinds:
-      title = {'true': 'true mask, from the stems', 'detector': 'mask of the denoising gain'}[kind]
+      title = {'true': 'true mask, from the stems', 'detector': 'mask of the diffusion model'}[kind]
       picture = render.spectrogram_figure(d['spectrogram'][i], _grid(run), title=title, masks=masks)
       gallery.append({'section': 'detector', 'group': f'detector {i}', 'title': title, 'caption': ', '.join(names),
                       **_media(out, f'detector_{i}_{kind}', picture, d['audio'][i], run.task.frontend.sample_rate)})

@@ -16,10 +16,10 @@ import soundfile
 from data_pipeline import metadata_files, xeno_canto
 from data_pipeline.formats import files
 from data_pipeline.recording import SUFFIXES, Skip
+from data_pipeline.stereo import BLOCK_SECONDS, of_blocks
 from data_pipeline.xeno_canto import XenoCantoRecord
 from tools.polite_http import Client, HttpError
 from tools.progress import Progress
-from tools.true_stereo import truly_stereo
 
 BASE_URL = 'https://xeno-canto.org'
 STATE = '.fetch_xeno_canto.json'
@@ -97,7 +97,7 @@ class Run:
     if self._o.max_seconds is not None and r.seconds is not None and r.seconds > self._o.max_seconds:
       return f'longer than {self._o.max_seconds:g} s'
     if r.id in self._here:  # left where it is, whatever it is: an earlier run was asked for it
-      return MONO if self._o.stereo and not truly_stereo(self._here[r.id]) else None
+      return MONO if self._o.stereo and not _truly_stereo(self._here[r.id]) else None
     known = self._unusable.get(r.id)
     return None if known == MONO and not self._o.stereo else known
 
@@ -161,7 +161,14 @@ def _check(path: pathlib.Path, r: XenoCantoRecord, stereo: bool) -> None:
       raise Unusable('holds no samples')
     if r.seconds is not None and seconds < 0.85 * r.seconds - 1:
       raise HttpError(f'truncated: {seconds:.1f} of {r.seconds:g} s')
-    if stereo and not truly_stereo(path):
+    if stereo and not _truly_stereo(path):
       raise Unusable(MONO)
   except soundfile.SoundFileError as error:
     raise Unusable(f'not audio that can be decoded ({str(error).split(": ")[-1].strip()})') from error
+
+
+def _truly_stereo(path: pathlib.Path) -> bool:
+  """Whether a sound has exactly two channels, and they are two microphones."""
+  with soundfile.SoundFile(path) as f:
+    blocks = f.blocks(round(BLOCK_SECONDS * f.samplerate), dtype='float32', always_2d=True)
+    return f.channels == 2 and of_blocks(blocks, f.samplerate).kind == 'true'

@@ -6,10 +6,11 @@ A score is compared with the scores that the whole pipeline gave to clips known 
 
 If these n clips and a new window that lacks the species are exchangeable, P(p <= a) <= a for every a and n, whatever the scores
 are; on average over the draw of the clips, for what one draw can miss see `false_alarms.expected_false_alarms`. Windows of
-another kind (silence, rain, birds that were in no clip) carry no such promise: `Calibration.odd` flags those that one
-statistic of a window tells from the clips, and only those.
+another kind (silence, rain, birds that were in no clip) carry no such promise: `Calibration.odd` flags those whose features
+(`oddity.features`) tell them from the clips, and only those. Half of the clips say which features are ordinary; the others,
+which that density has not seen, say how often an ordinary window is as odd as that: the same p-value.
 
-N clips, B windows, S species. Scores are larger where presence is likelier, and compared as float32.
+N clips, B windows, S species, D features. Scores are larger where presence is likelier, and compared as float32.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ import numpy as np
 from scipy import special
 
 from sgm.evaluation import false_alarms
+from sgm.evaluation import oddity
 from sgm.evaluation import platt
 from sgm.training import workdir
 
-VERSION = 1
+VERSION = 2
 ENOUGH = 1000  # absent clips of a species
-_ARRAYS = ('absent', 'counts', 'intercept', 'slope', 'prior', 'ood')
+_ARRAYS = ('absent', 'counts', 'intercept', 'slope', 'prior', 'ood', 'weights', 'means', 'factors')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,7 +47,8 @@ class Calibration:
     absent: per species the sorted scores (n,) of the clips that lack it, float32.
     intercept, slope: (S,) logit of presence = intercept + slope x score, slope >= 0, where `prior` (S,) is the share of
       clips with the species.
-    ood: (N,) the clips' sorted statistics, float32.
+    ordinary: density of the features of half of the clips.
+    ood: (N / 2,) sorted surprise at the features of the others, float32.
   """
 
   species: tuple[str, ...]
@@ -56,6 +59,7 @@ class Calibration:
   slope: np.ndarray
   prior: np.ndarray
   ood: np.ndarray
+  ordinary: oddity.Ordinary
 
   def __post_init__(self):
     size = len(self.species)
@@ -122,21 +126,23 @@ class Calibration:
     shift = special.logit(prior) - special.logit(self.prior)
     return special.expit(self.intercept + self.slope * scores.astype(np.float64) + shift)
 
-  def ood_p_values(self, ood: np.ndarray) -> np.ndarray:
-    """(B,) statistics -> (B,) two-sided p-values in [2 / (N + 1), 1]: silence is as odd as noise."""
-    ood = _statistics(ood)
-    n = len(self.ood)
-    as_high, as_low = n - np.searchsorted(self.ood, ood, 'left'), np.searchsorted(self.ood, ood, 'right')
-    return np.minimum(2 * (1 + np.minimum(as_high, as_low)) / (n + 1), 1.0)
+  def surprise(self, features: np.ndarray) -> np.ndarray:
+    """Features (B, D) -> (B,) float32, the larger the odder. ValueError names a clip whose features are not finite."""
+    return self.ordinary.surprise(_features(features))
 
-  def odd(self, ood: np.ndarray, rate: float) -> np.ndarray:
-    """(B,) statistics -> bool (B,): rarer than `rate` among the clips; about that share of windows like them is flagged too.
+  def ood_p_values(self, surprise: np.ndarray) -> np.ndarray:
+    """(B,) -> (B,) in [1 / (n + 1), 1], for n = N / 2 clips."""
+    n = len(self.ood)
+    return (1 + n - np.searchsorted(self.ood, _finite('surprise', np.asarray(surprise), lambda: ''), 'left')) / (n + 1)
+
+  def odd(self, surprise: np.ndarray, rate: float) -> np.ndarray:
+    """(B,) -> bool (B,): rarer than `rate` among the clips; about that share of windows like them is flagged too.
 
     Raises:
-      ValueError: a rate that is too small for N clips: either side takes half of it.
+      ValueError: a rate that is too small for n clips.
     """
-    false_alarms.check_rate(rate / 2, np.array([len(self.ood)]), ('the calibration',), f'odd: {rate:g}, so a rate per side')
-    return self.ood_p_values(ood) <= rate
+    false_alarms.check_rate(rate, np.array([len(self.ood)]), ('half of the calibration',), 'odd: a rate')
+    return self.ood_p_values(surprise) <= rate
 
   def save(self, path: str | os.PathLike) -> None:
     """Writes one .npz, without pickled objects, whole or not at all."""
@@ -146,13 +152,14 @@ class Calibration:
     try:
       with open(temporary, 'wb') as f:  # given a name, numpy would append .npz to it
         np.savez_compressed(f, about=json.dumps(about), absent=np.concatenate(self.absent), counts=self.counts,
-                            intercept=self.intercept, slope=self.slope, prior=self.prior, ood=self.ood)
+                            intercept=self.intercept, slope=self.slope, prior=self.prior, ood=self.ood,
+                            **vars(self.ordinary))
       os.replace(temporary, path)
     finally:
       temporary.unlink(missing_ok=True)
 
 
-def fit(scores: np.ndarray, presence: np.ndarray, ood: np.ndarray, *, species: Sequence[str], fingerprint: str,
+def fit(scores: np.ndarray, presence: np.ndarray, features: np.ndarray, *, species: Sequence[str], fingerprint: str,
         settings: Mapping[str, Any]) -> Calibration:
   """Calibrates on clips that the detector was not trained on and of which all birds are known.
 
@@ -163,16 +170,17 @@ def fit(scores: np.ndarray, presence: np.ndarray, ood: np.ndarray, *, species: S
     scores: (N, S).
     presence: (N, S) bool or 0/1. Some clips lack every species (fewer than 1000: it is in `short`). Clips that have it are
       needed for its probability only, where rare species lean on the others.
-    ood: (N,) one statistic per clip that moves when a clip is unlike what the model knows, e.g. its mean denoising error.
+    features: (N, D), or (N,) for D = 1, that move when a clip is unlike what the model knows. N >= 4.
     species, fingerprint, settings: see Calibration.
 
   Raises:
     ValueError: shapes that don't fit, a number that is not finite, a species that is in every clip, or none in any.
   """
   species = tuple(species)
-  scores, ood, presence = _scores(scores, species), _statistics(ood), np.asarray(presence)
-  if presence.shape != scores.shape or ood.shape != scores.shape[:1]:
-    raise ValueError(f'fit: scores {scores.shape}, presence {presence.shape}, ood {ood.shape}: expected (N, S), (N, S), (N,)')
+  scores, features, presence = _scores(scores, species), _features(features), np.asarray(presence)
+  if presence.shape != scores.shape or len(features) != len(scores) or len(scores) < 4:
+    raise ValueError(f'fit: scores {scores.shape}, presence {presence.shape}, features {features.shape}: expected (N, S), '
+                     '(N, S), (N, D), N >= 4')
   if not np.isin(presence, (0, 1)).all():
     raise ValueError('fit: presence: expected booleans, or 0 and 1 only')
   presence = presence.astype(bool)
@@ -181,7 +189,9 @@ def fit(scores: np.ndarray, presence: np.ndarray, ood: np.ndarray, *, species: S
   if not presence.any():
     raise ValueError(f'fit: no clip of {len(presence)} has any of the species: no probability can be fitted')
   absent = tuple(np.sort(column[~there]) for column, there in zip(scores.T, presence.T))
-  return Calibration(species, fingerprint, _as_json(settings), absent, *platt.fit(scores, presence), np.sort(ood))
+  ordinary = oddity.fit(features[::2])
+  return Calibration(species, fingerprint, _as_json(settings), absent, *platt.fit(scores, presence),
+                     np.sort(ordinary.surprise(features[1::2])), ordinary)
 
 
 def load(path: str | os.PathLike, *, species: Sequence[str], fingerprint: str, settings: Mapping[str, Any]) -> Calibration:
@@ -201,7 +211,7 @@ def load(path: str | os.PathLike, *, species: Sequence[str], fingerprint: str, s
       raise ValueError(f'{len(arrays["absent"])} scores, expected {arrays["counts"].sum()}')
     absent = tuple(np.split(arrays['absent'], np.cumsum(arrays['counts'])[:-1]))
     found = Calibration(tuple(about['species']), about['fingerprint'], dict(about['settings']), absent,
-                        *(arrays[name] for name in _ARRAYS[2:]))
+                        *(arrays[name] for name in _ARRAYS[2:6]), oddity.Ordinary(*(arrays[name] for name in _ARRAYS[6:])))
   except FileNotFoundError:
     raise
   except (AttributeError, EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
@@ -223,12 +233,12 @@ def _scores(scores: np.ndarray, species: Sequence[str]) -> np.ndarray:
   return _finite('scores', scores, lambda column: f' for {species[column]}')
 
 
-def _statistics(ood: np.ndarray) -> np.ndarray:
-  """(B,) as float32. ValueError names the clip of a number that is not finite."""
-  ood = np.asarray(ood)
-  if ood.ndim != 1:
-    raise ValueError(f'ood {ood.shape}: expected (B,), one number per clip')
-  return _finite('ood', ood, lambda: '')
+def _features(features: np.ndarray) -> np.ndarray:
+  """(B, D) as float32, from (B,) with D = 1. ValueError names clip and feature of a number that is not finite."""
+  features = np.asarray(features)
+  if features.ndim not in (1, 2):
+    raise ValueError(f'features {features.shape}: expected (B, D), or (B,) for one')
+  return _finite('features', features.reshape(len(features), -1), lambda column: f' for number {column}')
 
 
 def _finite(name: str, values: np.ndarray, whose: Any) -> np.ndarray:

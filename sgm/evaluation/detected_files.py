@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 from data_pipeline.formats import audacity, birdnet, files, jams, raven_detections
 from data_pipeline.scene import Event
@@ -120,15 +120,23 @@ def _sound(result: FileResult) -> raven_detections.Sound:
   return raven_detections.Sound(result.path, result.seconds, result.events)
 
 
-def write_all(out: pathlib.Path, results: Sequence[FileResult], taxonomy: Taxonomy) -> dict[str, Any]:
-  """all.selections.txt, detections.csv and summary.json of all files; returns the summary."""
+def write_all(out: pathlib.Path, results: Sequence[FileResult], taxonomy: Taxonomy,
+              promise: Callable[[float], tuple[dict[str, float], str]]) -> dict[str, Any]:
+  """all.selections.txt, detections.csv and summary.json of all files; returns the summary.
+
+  Args:
+    promise: of a rule of `presence`, given windows per hour.
+  """
   used = [r for r in results if r.windows]
   raven_detections.write(out / 'all.selections.txt', map(_sound, used), taxonomy)
   birdnet.write(out / 'detections.csv', [e.detection(r.path) for r in used for e in r.events], taxonomy)
   species = collections.Counter(e.species for r in used for e in r.events)
+  hours, windows, events = sum(r.seconds for r in used) / 3600, sum(r.windows for r in used), sum(species.values())
+  figures, sentence = promise(windows / hours if hours else 0.0)
   summary = {
-      'files': len(used), 'hours': sum(r.seconds for r in used) / 3600, 'windows': sum(r.windows for r in used),
-      'odd_windows': sum(r.odd for r in used), 'events': sum(species.values()), 'species': dict(species.most_common()),
+      'files': len(used), 'hours': hours, 'windows': windows, 'odd_windows': sum(r.odd for r in used), 'events': events,
+      'events_per_hour': events / hours if hours else 0.0, **figures, 'false_alarms': sentence,
+      'species': dict(species.most_common()), 'with_several_channels': sum(r.channels > 1 for r in used),
       'shorter_than_a_window': [r.path for r in used if r.short],
       'skipped': [{'name': r.path, 'reason': r.skip} for r in results if r.skip]}
   files.write_text(out / 'summary.json', json.dumps(summary, indent=1))

@@ -11,58 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import ndimage
 
-from data_pipeline import prompts
-from data_pipeline.tokenizer import PROMPT_TOKENS
 from sgm.audio import masks as masks_lib
-from sgm.diffusion import diffedit
+from sgm.diffusion import map_reading
 from sgm.evaluation import band_energy
 from sgm.evaluation import evaluator as evaluator_lib
 from sgm.evaluation import metrics
+from sgm.evaluation import queries as queries_lib
+from sgm.evaluation import search as search_lib
 
 MAX_EVENTS = 4
-# Candidates for a mask's two thresholds: gain as a fraction of the map's maximum, and S above its band's floor.
-FRACTIONS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+# Candidates for a mask's two thresholds: the map as a fraction of the map's maximum, and S above its band's floor.
+FRACTIONS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 CONTRASTS = (0.06, 0.08, 0.1, 0.12, 0.15, 0.18)
-SMOOTHING = (1.0, 0.7)  # of gain maps, standard deviation in latent cells of time and frequency
+SMOOTHING = (0.5, 0.4)  # of maps, standard deviation in latent cells of time and frequency
 UNCHOSEN = (0.1, 0.12)  # where no true masks are there to choose by
-
-
-def species_queries(labels: Any, frames: int) -> dict[str, np.ndarray]:
-  """One text condition per species, 'a <species> can be heard', the roll unknown: leaves (S, ...)."""
-  taxonomy = labels.taxonomy
-  texts = [f'{prompts.article_of(s.common)} {s.common} can be heard' for s in taxonomy.species]
-  tokens = np.stack([labels.tokenizer.encode(text, PROMPT_TOKENS) for text in texts])
-  n = len(taxonomy)
-  return {'tokens': tokens, 'roll': np.zeros((n, frames, n), np.float32), 'has_roll': np.zeros(n, np.float32)}
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-  """Of the denoising gain: noise levels, noises per level (antithetic pairs), strongest cells that are averaged."""
-
-  ts: tuple[float, ...]
-  noises: int
-  top: int
-
-
-def detect(task: Any, params: Any, frozen: Any, s: jax.Array, keys: jax.Array, queries: Any, settings: Settings) -> tuple[
-    jax.Array, jax.Array]:
-  """Presence scores and gain maps of every query.
-
-  Args:
-    task: a LatentDiffusion.
-    s: (B, T, F, C) spectrograms.
-    keys: (B,) one per clip.
-    queries: condition pytree, leaves (Q, ...).
-
-  Returns:
-    scores (B, Q): mean gain of the strongest cells less the clip's mean over the other queries; maps (B, Q, T', F').
-  """
-  z0 = task.encode(frozen, s)
-  reference = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[:1]), queries)
-  maps = diffedit.gain(task.denoiser(params), z0, queries, reference, keys, task.schedule, task.prediction,
-                       ts=settings.ts, n=settings.noises)
-  return diffedit.standardise(diffedit.score(maps, settings.top), divide=False), maps
 
 
 @dataclasses.dataclass
@@ -80,9 +42,7 @@ class Detection:
   every: int | str
   limit: int
   batch_size: int
-  ts: Sequence[float]
-  noises: int
-  top: int
+  search: dict[str, Any]
   fit_split: str
   fit_limit: int
   threshold_split: str
@@ -91,9 +51,10 @@ class Detection:
   seed: int
 
   def __post_init__(self):
-    self._settings = Settings(tuple(self.ts), self.noises, self.top)
-    self._queries = species_queries(self.context.labels, self.context.config.clip.latent_frames)
-    self._detect = jax.jit(lambda p, f, s, k: detect(self.context.task, p, f, s, k, self._queries, self._settings))
+    settings = search_lib.Settings(**self.search)
+    queries = queries_lib.species_queries(self.context.labels, self.context.config.clip.latent_frames, settings.loudness)
+    task = self.context.task
+    self._detect = jax.jit(lambda p, f, s, k: search_lib.search(task, p, task.encode(f, s), k, queries, settings))
     self._read: dict[tuple[str, int, bool], dict[str, np.ndarray]] = {}
     self.details: dict[str, np.ndarray] = {}
 
@@ -205,8 +166,8 @@ def predicted_masks(maps: np.ndarray, s: np.ndarray, thresholds: np.ndarray) -> 
   """
   fraction, contrast = np.moveaxis(thresholds[:, :, None, None], 1, 0)  # (M, 1, 1) each
   smooth = ndimage.gaussian_filter(maps, (0, *SMOOTHING), mode='nearest')
-  up = diffedit.upsample_map(jnp.asarray(smooth), s.shape[1:])
-  return np.asarray(diffedit.threshold_map(up, fraction)) & (band_energy.above_floor(s) >= contrast)
+  up = map_reading.upsample_map(jnp.asarray(smooth), s.shape[1:])
+  return np.asarray(map_reading.threshold_map(up, fraction)) & (band_energy.above_floor(s) >= contrast)
 
 
 def pair_auroc(scores: np.ndarray, presence: np.ndarray, pairs: Sequence[tuple[int, int]]) -> float:

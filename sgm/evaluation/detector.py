@@ -14,13 +14,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sgm.diffusion import noising
 from sgm.evaluation import calibration as calibration_lib
 from sgm.evaluation import detection
+from sgm.evaluation import oddity
+from sgm.evaluation import queries as queries_lib
+from sgm.evaluation import search as search_lib
 from sgm.tasks import restore
 from sgm.training import workdir as workdir_lib
 
 FOLDER = 'detector'
-DEFAULT = detection.Settings(ts=(0.6, 0.7, 0.8, 0.9, 0.95), noises=4, top=16)
+DEFAULT = search_lib.Settings()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,16 +32,17 @@ class Heard:
   """What was heard in B windows.
 
   Attributes:
-    scores: (B, S) presence, standardised by each window's other species.
-    maps: (B, S, T', F') denoising gain on the latent grid.
+    scores: (B, S) log odds of presence, before they are calibrated.
+    maps: (B, S, T', F') how likely each place of the latent grid is the species' own.
     spectrogram: (B, T, F) in [0, 1].
-    ood: (B,) mean absolute error of the autoencoder's round trip: large where a window is unlike the training data, small where
-      there is nothing to it.
+    features: (B, D), see `oddity.features`; what is ordinary is fitted on them.
+    ood: (B,) surprise at them, the larger the odder; nan without a calibration.
   """
 
   scores: np.ndarray
   maps: np.ndarray
   spectrogram: np.ndarray
+  features: np.ndarray
   ood: np.ndarray
 
 
@@ -45,23 +50,24 @@ class Detector:
   """Scores windows of one channel, of the length and the rate of the training clips.
 
   Attributes:
-    run: the diffusion run. settings: of the denoising gain.
+    run: the diffusion run. settings: how species are asked for.
     thresholds: (S, 2) of masks, see `detection.predicted_masks`.
     calibration: None for raw scores.
   """
 
-  def __init__(self, run: restore.Run, settings: detection.Settings = DEFAULT, thresholds: np.ndarray | None = None,
+  def __init__(self, run: restore.Run, settings: search_lib.Settings | None = None, thresholds: np.ndarray | None = None,
                calibration: calibration_lib.Calibration | None = None, seed: int = 0):
-    self.run, self.settings, self.calibration, self._seed = run, settings, calibration, seed
+    self.run, self.settings, self.calibration, self._seed = run, settings or DEFAULT, calibration, seed
     species = len(run.labels.taxonomy)
     self.thresholds = np.tile(detection.UNCHOSEN, (species, 1)) if thresholds is None else np.asarray(thresholds, np.float64)
-    queries = detection.species_queries(run.labels, run.config.clip.latent_frames)
+    queries = queries_lib.species_queries(run.labels, run.config.clip.latent_frames, self.settings.loudness)
 
     def hear(params, frozen, audio, keys):
       s = run.task.frontend(audio)  # (B, T, F, 1)
-      scores, maps = detection.detect(run.task, params, frozen, s, keys, queries, settings)
-      error = jnp.abs(run.task.decode(frozen, run.task.encode(frozen, s)) - s).mean((1, 2, 3))
-      return scores, maps, s[..., 0], error
+      z0 = run.task.encode(frozen, s)
+      scores, maps = search_lib.search(run.task, params, z0, keys, queries, self.settings)
+      denoiser = noising.Denoiser(run.task.denoiser(params), run.task.schedule, run.task.prediction)
+      return scores, maps, s[..., 0], oddity.features(denoiser, z0, queries_lib.nothing(queries), keys)
 
     self._hear = jax.jit(hear)
 
@@ -81,14 +87,16 @@ class Detector:
   def about(self) -> dict[str, Any]:
     """All that decides a score besides the run, as JSON."""
     clip = self.run.config.clip
-    return {'ts': list(self.settings.ts), 'noises': self.settings.noises, 'top': self.settings.top, 'seed': self._seed,
+    return {'search': json.loads(json.dumps(dataclasses.asdict(self.settings))), 'seed': self._seed,
             'samples': clip.samples, 'sample_rate': clip.sample_rate, 'prepare': list(clip.prepare)}
 
   def hear(self, audio: np.ndarray) -> Heard:
     """Windows (B, samples, 1), prepared as the training clips were. The same noise for every window: a window's score does not
     depend on the others."""
     keys = jnp.broadcast_to(jax.random.key(self._seed), audio.shape[:1])
-    return Heard(*map(np.asarray, self._hear(self.run.params, self.run.frozen, audio, keys)))
+    *heard, features = map(np.asarray, self._hear(self.run.params, self.run.frozen, audio, keys))
+    ood = np.full(len(features), np.nan, np.float32) if self.calibration is None else self.calibration.surprise(features)
+    return Heard(*heard, features, ood)
 
   def masks(self, heard: Heard, windows: np.ndarray, species: np.ndarray) -> np.ndarray:
     """Masks (M, T, F) of M pairs of a window and a species, both (M,) indices."""
@@ -120,7 +128,7 @@ def load(workdir: str | pathlib.Path, calibrated: bool = True) -> Detector:
     return Detector(run)
   stored = json.loads((folder / 'settings.json').read_text())
   about = stored['settings']
-  settings = detection.Settings(tuple(about['ts']), about['noises'], about['top'])
+  settings = search_lib.Settings(**about['search'])
   detector = Detector(run, settings, np.asarray(stored['thresholds']), seed=about['seed'])
   if calibrated:
     detector.calibration = calibration_lib.load(

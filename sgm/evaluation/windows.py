@@ -59,6 +59,19 @@ def find(arguments: Sequence[str]) -> tuple[list[pathlib.Path], list[Skip]]:
   return list(found), skips
 
 
+def lengths(paths: Sequence[pathlib.Path], workers: int) -> dict[pathlib.Path, tuple[float, int]]:
+  """(seconds, channels) of each file, (0, 0) of one that cannot be opened. Nothing is decoded."""
+  def one(path: pathlib.Path) -> tuple[float, int]:
+    try:
+      info = stream.info(path)
+      return info.seconds, info.channels
+    except BadRecording:  # reading will tell
+      return 0.0, 0
+
+  with concurrent.futures.ThreadPoolExecutor(max(1, workers)) as pool:
+    return dict(zip(paths, pool.map(one, paths)))
+
+
 def read(paths: Sequence[pathlib.Path], sample_rate: int, window: int, hop: int, channel: str,
          workers: int) -> Iterator[Item | End]:
   """The windows of each file in order, those of several files mixed, and an End after each file's last one.

@@ -99,6 +99,9 @@ class Attention(nn.Module):
 
   x (B, *grid, C), context (B, L, D) or None, mask (B, L) bool or None (True = attend) -> (B, *grid, C), residual included.
   Output projection starts at zero, so that the block starts as the identity.
+
+  Where a caller makes the collection 'intermediates' mutable, attention to a context leaves its 'probabilities' there,
+  (B, *grid, L), the mean over heads.
   """
 
   heads: int = 4
@@ -115,7 +118,10 @@ class Attention(nn.Module):
     logits = jnp.einsum('bnhd,blhd->bhnl', q, k) / head**0.5  # (B, heads, N, L)
     if mask is not None:
       logits = jnp.where(mask[:, None, None, :], logits, -1e9)
-    h = jnp.einsum('bhnl,blhd->bnhd', jax.nn.softmax(logits), v)  # (B, N, heads, head)
+    probabilities = jax.nn.softmax(logits)
+    if context is not None and self.is_mutable_collection('intermediates'):
+      self.sow('intermediates', 'probabilities', probabilities.mean(1).reshape(*x.shape[:-1], -1))
+    h = jnp.einsum('bhnl,blhd->bnhd', probabilities, v)  # (B, N, heads, head)
     h = nn.DenseGeneral(channels, axis=(-2, -1), kernel_init=nn.initializers.zeros_init(), name='out')(h)  # (B, N, C)
     return x + h.reshape(x.shape)
 

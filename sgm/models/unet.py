@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
@@ -92,3 +94,20 @@ class UNet(nn.Module):
 
     x = nn.silu(layers.group_norm('norm_out')(x))
     return layers.Conv(z.shape[-1], zero_init=True, name='out')(x)
+
+
+def text_attention(intermediates: Any, grid: tuple[int, ...]) -> jax.Array:
+  """How much each cell attends to each token, (B, *grid, 1 + L): the mean over heads and over the layers that attend to text.
+
+  Args:
+    intermediates: what `UNet.apply(..., mutable='intermediates')` keeps; tokens as in `text.TextEncoder`, the start first.
+    grid: the latent's; the maps of coarser layers are interpolated to it linearly, so that each cell's sum over tokens stays 1.
+
+  Raises:
+    ValueError: no layer attends to text.
+  """
+  maps = jax.tree.leaves(intermediates)
+  if not maps:
+    raise ValueError('no layer of this UNet attends to text: its `attention` is False at all levels')
+  maps = [jax.image.resize(m, (m.shape[0], *grid, m.shape[-1]), 'linear') for m in maps]
+  return sum(maps) / len(maps)

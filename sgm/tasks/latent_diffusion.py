@@ -15,6 +15,7 @@ from sgm.diffusion import guidance as guidance_lib
 from sgm.diffusion import prediction as prediction_lib
 from sgm.diffusion import sampler as sampler_lib
 from sgm.diffusion import schedule as schedule_lib
+from sgm.models import text as text_lib
 from sgm.models import unet as unet_lib
 from sgm.tasks import task as task_lib
 
@@ -142,6 +143,22 @@ class LatentDiffusion:
     """fn(z (B, ...), t (B,), condition) -> prediction, with condition = {'tokens', 'roll', 'has_roll'}, rows of z's batch."""
     def apply(z, t, condition):
       return self.model.apply({'params': params}, z, t, condition['tokens'], condition['roll'], condition['has_roll'])
+    return apply
+
+  def attention(self, params) -> Callable[[jax.Array, jax.Array, dict[str, jax.Array], jax.Array], jax.Array]:
+    """fn(z (B, *grid, c), t (B,), condition, words (B, L)) -> (B, *grid): the attention of each cell to the words of its row.
+
+    Words are weights of the condition's tokens: the result is their weighted mean over the tokens that are no padding, of the
+    probability that `unet.text_attention` gives; 0 in rows without words.
+    """
+    def apply(z, t, condition, words):
+      tokens = condition['tokens']
+      _, kept = self.model.apply(
+          {'params': params}, z, t, tokens, condition['roll'], condition['has_roll'], mutable='intermediates')
+      each = unet_lib.text_attention(kept, z.shape[1:-1])[..., 1:]  # (B, *grid, L), without the start
+      words = jnp.where(tokens == text_lib.PAD, 0.0, words)
+      total = jnp.einsum('b...l,bl->b...', each, words)
+      return total / jnp.maximum(_expand(words.sum(-1), total.ndim), jnp.finfo(total.dtype).tiny)
     return apply
 
   def null(self, condition):

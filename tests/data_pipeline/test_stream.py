@@ -172,3 +172,23 @@ def test_imports_nothing_heavy():
   code = ("import sys; from data_pipeline import stream; "
           "print({'tensorflow', 'jax', 'pandas', 'librosa', 'scipy'} & {m.split('.')[0] for m in sys.modules})")
   assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout.strip() == 'set()'
+
+
+@pytest.mark.parametrize('suffix', ['.wav', '.ogg', '.mp3'])
+def test_excerpts_are_parts_of_the_whole(tmp_path, suffix):
+  path = write(tmp_path / f'x{suffix}', np.tile(SOUND, (4, 1)))  # 40 s, so over several blocks
+  whole = joined(path, 1.0)
+  spans = [(12.5, 31.0), (-1.0, 2.0), (0.5, 1.0), (20.0, 20.5), (39.0, 45.0), (50.0, 51.0)]
+  got = dict(stream.excerpts(path, spans))
+  assert set(got) == set(range(len(spans)))
+  for i, (start, end) in enumerate(spans):
+    np.testing.assert_array_equal(got[i], whole[max(0, round(start * RATE)):round(end * RATE)])
+  assert list(stream.excerpts(path, [])) == []
+
+
+def test_excerpts_end_at_the_first_damage(tmp_path):
+  audio = np.tile(SOUND, (2, 1))
+  audio[15 * RATE] = np.nan
+  path = write(tmp_path / 'x.wav', audio, subtype='FLOAT')
+  got = dict(stream.excerpts(path, [(1.0, 2.0), (14.0, 16.0), (17.0, 18.0)]))
+  assert [len(got[i]) for i in range(3)] == [RATE, RATE, 0]

@@ -131,3 +131,15 @@ def test_pictures_are_a_function_of_their_input_and_touch_no_global_state():
 def test_crowded_labels_do_not_fail():
   boxes = [render.Box(0.1 * k, 0.1 * k + 0.3, 3000, 3500, 'A very long name of a bird indeed, song' * 3, k) for k in range(15)]
   assert pixels(render.spectrogram_figure(np.zeros((4, 64)), GRID, boxes=boxes)).shape[2] == 3
+
+
+def test_a_part_of_a_recording_has_its_times():
+  S = np.random.default_rng(0).random((100, 64))
+  pictures = []
+  for start in (0.0, 5000.0):
+    grid = dataclasses.replace(GRID, start=start)
+    boxes = [render.Box(start + 0.5, start + 1.0, 2000, 4000, 'Tin pipit', 0)]
+    pictures.append(matplotlib.image.imread(io.BytesIO(render.spectrogram_figure(S, grid, boxes=boxes))))
+  above_the_times = round(0.8 * len(pictures[0]))
+  np.testing.assert_array_equal(pictures[0][:above_the_times], pictures[1][:above_the_times])
+  assert (pictures[0] != pictures[1]).any()

@@ -40,11 +40,11 @@ def test_windows_join_without_a_seam():
 
 
 def test_refusals(tmp_path):
-  with pytest.raises(ValueError, match='dta: expected one or more of data'):
+  with pytest.raises(ValueError, match='dta: expected one or more of data, detect, stereo'):
     benchmark.run(['dta'], str(tmp_path / 'x.json'), benchmark.Options())
   with pytest.raises(OSError):
     benchmark.run(['data'], str(tmp_path / 'no' / 'x.json'), benchmark.Options())
   assert not list(tmp_path.iterdir())
   command = [sys.executable, '-m', 'tools.benchmark', '--out', str(tmp_path / 'x.json')]
   done = subprocess.run(command, capture_output=True, text=True)
-  assert done.returncode == 1 and done.stderr.strip() == 'benchmark: no group: expected one or more of data'
+  assert done.returncode == 1 and done.stderr.strip() == 'benchmark: no group: expected one or more of data, detect, stereo'

@@ -10,6 +10,7 @@ import pytest
 
 from sgm.evaluation import calibration
 from sgm.evaluation import false_alarms
+from sgm.evaluation import oddity
 from sgm.evaluation import reliability
 
 SPECIES = ('brnowl', 'blkgro1', 'eurrob1')
@@ -18,17 +19,18 @@ RUN = dict(species=SPECIES, fingerprint='0123456789abcdef',
 
 
 def of(*absent, ood=(0.0,)):
-  """A calibration on the given absent scores per species, without a fit."""
+  """A calibration on the given absent scores per species, and surprises of clips, without a fit."""
   size = len(absent)
   return calibration.Calibration(tuple(f's{i}' for i in range(size)), '', {}, tuple(np.sort(np.float32(a)) for a in absent),
-                                 np.zeros(size), np.ones(size), np.full(size, 0.5), np.sort(np.float32(ood)))
+                                 np.zeros(size), np.ones(size), np.full(size, 0.5), np.sort(np.float32(ood)),
+                                 oddity.Ordinary(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1))))
 
 
 def clips(n, rng, species=3, effect=3.0, share=0.2):
-  """Scores (n, S) with a level of the clip's own that is standardised away, presence and statistics, as of a detector."""
+  """Scores (n, S) with a level of the clip's own that is standardised away, presence and features, as of a detector."""
   presence = rng.random((n, species)) < share
   raw = rng.normal(size=(n, species)) + rng.gamma(2.0, size=(n, 1)) + effect * presence
-  return raw - raw.mean(1, keepdims=True), presence, rng.normal(10.0, 1.0, n)
+  return raw - raw.mean(1, keepdims=True), presence, rng.normal(10.0, 1.0, (n, 2))
 
 
 def fitted(n=400, seed=0, **changes):
@@ -136,18 +138,34 @@ def test_enough_clips_are_1000():
   assert of(np.arange(999), np.arange(1000)).short == ('s0',)
 
 
-def test_odd_windows_on_both_sides():
-  c = of([0], ood=np.random.default_rng(3).normal(10, 1, 999))
-  assert c.odd([2.0, 10.0, 30.0], 0.01).tolist() == [True, False, True]
-  assert c.ood_p_values([-1e9, 1e9]) == pytest.approx(2 / 1000)
-  flagged = c.odd(np.random.default_rng(4).normal(10, 1, 10000), 0.1).mean()
-  assert 0.06 < flagged < 0.14
-  # Flagged windows hold nothing, however loud their scores are.
+def test_odd_windows_through_fit():
+  c = fitted(2000)
+  assert len(c.ood) == 1000
+  fresh = np.random.default_rng(4).normal(10, 1, (10000, 2))
+  for rate in (0.01, 0.05, 0.2):
+    low, high = false_alarms.expected_false_alarms(rate, 1000, 10000, level=0.999)
+    assert low <= c.odd(c.surprise(fresh), rate).sum() <= high
+  # Whichever way a window is unlike the clips; the p-value is one-sided, of the surprise.
+  assert c.odd(c.surprise([[0, 10], [20, 10], [10, 10], [10, 0]]), 0.01).tolist() == [True, True, False, True]
+  assert c.ood_p_values([-1e9, 1e9]) == pytest.approx([1, 1 / 1001])
+
+
+def test_odd_windows_hold_nothing_however_loud_their_scores_are():
   c = of(*[np.arange(99)] * 2, ood=np.arange(99))
   scores = np.full((3, 2), 1e6)
-  assert c.present(scores, 0.1, odd=c.odd([-50, 49, 150], 0.05)).tolist() == [[False] * 2, [True] * 2, [False] * 2]
-  with pytest.raises(ValueError, match='odd: 0.01, so a rate per side of 0.005 needs 199 absent clips: the calibration has 99'):
-    c.odd([0.0], 0.01)
+  assert c.present(scores, 0.1, odd=c.odd([-50, 49, 150], 0.05)).tolist() == [[True] * 2, [True] * 2, [False] * 2]
+  with pytest.raises(ValueError, match='odd: a rate of 0.005 needs 199 absent clips: half of the calibration has 99'):
+    c.odd([0.0], 0.005)
+
+
+def test_the_clips_that_say_what_is_ordinary_do_not_rank():
+  # One wild clip in fifty: those that were fitted are not surprising, fresh ones are; so ranks come from the others.
+  scores, presence, features = clips(400, np.random.default_rng(9))
+  c = calibration.fit(scores, presence, features, **RUN)
+  other = features.copy()
+  other[1::2] += 100
+  moved = calibration.fit(scores, presence, other, **RUN)
+  assert (moved.ordinary.means == c.ordinary.means).all() and moved.ood.min() > c.ood.max()
 
 
 @settings(deadline=None)
@@ -185,10 +203,12 @@ def test_scores_that_are_not_finite_are_named_by_clip():
                  lambda: fitted().probability(wrong)):
       with pytest.raises(ValueError, match=r'^scores: clip 17 has .* for blkgro1: expected finite'):
         call()
-  ood[3] = np.nan
-  for call in (lambda: calibration.fit(scores, presence, ood, **RUN), lambda: fitted().odd(ood, 0.1)):
-    with pytest.raises(ValueError, match='^ood: clip 3 has nan: expected finite'):
+  ood[3, 1] = np.nan
+  for call in (lambda: calibration.fit(scores, presence, ood, **RUN), lambda: fitted().surprise(ood)):
+    with pytest.raises(ValueError, match='^features: clip 3 has nan for number 1: expected finite'):
       call()
+  with pytest.raises(ValueError, match='^surprise: clip 1 has nan: expected finite'):
+    fitted().odd([0.0, np.nan], 0.1)
 
 
 def test_fit_refuses_what_it_cannot_calibrate():
@@ -217,7 +237,8 @@ def test_round_trip(tmp_path):
   assert back.species == SPECIES and back.settings == json.loads(json.dumps(RUN['settings'])) and back.short == c.short
   scores, _, ood = clips(50, np.random.default_rng(7))
   for ours, theirs in ((c.p_values(scores), back.p_values(scores)), (c.thresholds(0.05), back.thresholds(0.05)),
-                       (c.probability(scores), back.probability(scores)), (c.odd(ood, 0.1), back.odd(ood, 0.1))):
+                       (c.probability(scores), back.probability(scores)), (c.surprise(ood), back.surprise(ood)),
+                       (c.odd(c.surprise(ood), 0.1), back.odd(back.surprise(ood), 0.1))):
     assert ours.dtype == theirs.dtype and (ours == theirs).all()
   once = (tmp_path / 'calibration.npz').read_bytes()
   back.save(tmp_path / 'calibration.npz')
@@ -262,13 +283,14 @@ def test_damaged_files_are_refused_in_one_line(tmp_path):
                  lambda: path.write_bytes(whole[:2000] + bytes(50) + whole[2050:]),
                  lambda: np.save(open(path, 'wb'), np.zeros(3)), lambda: less('slope'), lambda: less('about'),
                  lambda: again(about=np.array({'version': 1})), lambda: again(about='[]'), lambda: again(about='{'),
-                 lambda: again(about=json.dumps({**about, 'version': 2})), lambda: again(counts=arrays['counts'][:2]),
+                 lambda: again(about=json.dumps({**about, 'version': 1})), lambda: again(counts=arrays['counts'][:2]),
                  lambda: again(about=json.dumps({**about, 'species': 3})),
                  lambda: again(about=json.dumps({**about, 'settings': 3})),
                  lambda: again(counts=arrays['counts'] + [1, 0, -1]), lambda: again(counts=arrays['counts'] * 1.0),
                  lambda: again(absent=arrays['absent'][::-1]), lambda: again(absent=arrays['absent'] * np.nan),
                  lambda: again(slope=-arrays['slope']), lambda: again(prior=arrays['prior'] * 0),
-                 lambda: again(ood=np.zeros(0))):
+                 lambda: again(ood=np.zeros(0)), lambda: again(means=arrays['means'][0]), lambda: again(weights=np.zeros(0)),
+                 lambda: again(factors=arrays['factors'] * np.nan)):
     damage()
     with pytest.raises(ValueError, match='is no calibration that can be read') as error:
       calibration.load(path, **RUN)

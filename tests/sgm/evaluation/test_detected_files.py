@@ -44,8 +44,10 @@ def test_summary(tmp_path):
   good = dataclasses.replace(heard(), name='x', key='k')
   bad = dataclasses.replace(good, path='/a/bad.wav', windows=0, events=(), seconds=0.0, skip='not audio')
   detected_files.write_tables(tmp_path, good, PROCEDURAL)
-  summary = detected_files.write_all(tmp_path, [good, bad], PROCEDURAL)
+  summary = detected_files.write_all(tmp_path, [good, bad], PROCEDURAL, lambda rate: ({'most': 2 * rate}, 'some'))
   assert summary['files'] == 1 and summary['events'] == 2 and summary['hours'] == pytest.approx(3 / 3600)
+  assert summary['most'] == pytest.approx(2 * 4 * 3600 / 3) and summary['false_alarms'] == 'some'
+  assert summary['events_per_hour'] == pytest.approx(2 * 3600 / 3) and summary['with_several_channels'] == 1
   assert summary['skipped'] == [{'name': '/a/bad.wav', 'reason': 'not audio'}] and summary['odd_windows'] == 1
   assert {p.name for p in tmp_path.iterdir()} == {
       'x.selections.txt', 'x.audacity.txt', 'x.jams', 'all.selections.txt', 'detections.csv', 'summary.json'}

@@ -2,25 +2,7 @@ import itertools
 
 import numpy as np
 
-from data_pipeline import prompts
-from data_pipeline import taxonomy as taxonomy_lib
-from data_pipeline import tokenizer as tokenizer_lib
 from sgm.evaluation import detection
-
-
-class Labels:
-  taxonomy = taxonomy_lib.PROCEDURAL
-  tokenizer = tokenizer_lib.from_grammar(taxonomy_lib.PROCEDURAL)
-
-
-def test_one_query_per_species_in_words_the_model_knows():
-  q = detection.species_queries(Labels, frames=16)
-  n = len(Labels.taxonomy)
-  assert q['tokens'].shape[0] == n and q['roll'].shape == (n, 16, n) and not q['has_roll'].any()
-  assert len({tuple(row) for row in q['tokens']}) == n
-  assert not (q['tokens'] == 1).any(), 'an unknown word in a query'
-  for s in Labels.taxonomy.species:
-    assert prompts.parse(f'a {s.common} can be heard', Labels.taxonomy).events[0].species == s.code
 
 
 def test_a_mask_is_where_the_gain_is_and_the_sound_stands_out():

@@ -125,7 +125,7 @@ def test_the_onset_of_several_events_is_the_first_ones():
 @pytest.fixture
 def detector(on, ldm_workdir):
   run, context = on(ldm_workdir)
-  settings = dict(ts=(0.8,), noises=2, top=16, fit_split='train', fit_limit=16, threshold_split='val',
+  settings = dict(search=dict(ts=(0.8,)), fit_split='train', fit_limit=16, threshold_split='val',
                   threshold_limit=small.CLIPS, floor_db=-75.0, seed=0)
   return run, functools.partial(detection.Detection, context, split='pairs', **settings)
 

@@ -59,6 +59,12 @@ def test_who_stops_early_stops_the_threads(tmp_path):
   reader.close()  # would wait for ever on a full queue
 
 
+def test_lengths(tmp_path):
+  bad = tmp_path / 'bad.wav'
+  bad.write_text('none')
+  assert windows.lengths([write(tmp_path / 'b.wav', 1.5, 2), bad], 2) == {tmp_path / 'b.wav': (1.5, 2), bad: (0.0, 0)}
+
+
 def test_find(tmp_path):
   write(tmp_path / 'in' / 'a.wav', 0.1)
   write(tmp_path / 'in' / 'deep' / 'b.flac', 0.1)

@@ -53,3 +53,35 @@ def test_fourier_features_separate_neighbouring_times():
   f = np.asarray(layers.fourier_features(t, 32))
   assert f.shape == (200, 32)
   assert np.linalg.norm(np.diff(f, axis=0), axis=1).min() > 0.1
+
+
+@pytest.mark.parametrize('dims', [1, 2, 3])
+def test_attention_probabilities(dims):
+  """A hand-set attention: each of two heads looks for a token of its own."""
+  tokens, heads = 4, 2
+  context = jnp.eye(tokens)[None] * 9.0  # (1, L, L)
+  mask = jnp.array([[True, True, True, False]])
+  x = jax.random.normal(jax.random.key(1), (1, *(3,) * dims, 8))
+  block = layers.Attention(heads)
+  shapes = jax.eval_shape(block.init, jax.random.key(0), x, context, mask)['params']
+  params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
+  params['norm_context']['scale'] = jnp.ones(tokens)
+  params['query']['bias'] = jnp.array([[6.0, 0, 0, 0], [0, 6.0, 0, 0]])  # head h looks for what key h says
+  params['key']['kernel'] = params['key']['kernel'].at[1, 0, 0].set(3.0).at[2, 1, 1].set(3.0)  # token 1 to head 0, 2 to head 1
+  out, kept = block.apply({'params': params}, x, context, mask, mutable='intermediates')
+  p, = kept['intermediates']['probabilities']
+  assert p.shape == (*x.shape[:-1], tokens)
+  np.testing.assert_allclose(p.sum(-1), 1.0, rtol=1e-5)
+  np.testing.assert_array_equal(p[..., 3], 0.0)  # masked
+  np.testing.assert_allclose(p[..., 1:3], 0.5, atol=0.05)  # the mean over heads
+  np.testing.assert_array_equal(out, block.apply({'params': params}, x, context, mask))
+
+
+def test_attention_keeps_nothing_unasked_and_of_itself_never(monkeypatch):
+  block, x, context = layers.Attention(2), jnp.ones((1, 4, 8)), jnp.ones((1, 3, 6))
+  variables = block.init(jax.random.key(0), x, context)
+  assert set(variables) == {'params'}
+  itself = block.init(jax.random.key(0), x)
+  assert block.apply(itself, x, mutable='intermediates')[1] == {}
+  monkeypatch.setattr(layers.Attention, 'sow', lambda *args: pytest.fail('work that nobody asked for'))
+  jax.eval_shape(lambda v: block.apply(v, x, context), variables)

@@ -98,6 +98,42 @@ def test_an_unknown_roll_is_not_an_empty_one(unet_and_inputs):
   assert np.abs(unknown[0] - np.asarray(empty)).max() > 1e-4
 
 
+@pytest.mark.parametrize('dims', [1, 2, 3])
+def test_attention_to_the_text_comes_out_of_every_unet(dims):
+  """Two levels that attend, one at half the grid: the cells of both say, on the latent's grid, where they look."""
+  grid = (8, 4, 2)[:dims]
+  model = unet.UNet(
+      vocabulary=20, dims=dims, width=16, mults=(1, 1), attention=(True, True), heads=2, text_width=16, text_layers=1)
+  z = jax.random.normal(jax.random.key(0), (2, *grid, 4))
+  args = (z, jnp.array([0.2, 0.8]), jnp.array([[3, 4, 5], [6, 0, 0]]), jnp.ones((2, 8, 3)), jnp.ones(2))
+  params = filled(model, *args)
+
+  def run(params):
+    out, kept = model.apply({'params': params}, *args, mutable='intermediates')
+    return out, unet.text_attention(kept, grid)
+
+  assert jax.eval_shape(run, params)[1].shape == (2, *grid, 4)
+  if dims == 2:  # compiling takes long
+    out, p = jax.jit(run)(params)
+    np.testing.assert_allclose(out, jax.jit(lambda params: model.apply({'params': params}, *args))(params), atol=1e-5)
+    np.testing.assert_allclose(p.sum(-1), 1.0, rtol=1e-5)
+    np.testing.assert_array_equal(p[1, ..., 2:], 0.0)  # padding
+
+
+def test_attention_of_layers_is_averaged_on_the_latents_grid():
+  fine = jax.nn.softmax(jax.random.normal(jax.random.key(0), (2, 8, 4, 3)))
+  coarse = jnp.full((2, 4, 2, 3), 1 / 3).at[0, 0, 0].set(jnp.array([1.0, 0, 0]))
+  p = unet.text_attention({'up': {'probabilities': (fine,)}, 'down': {'probabilities': (coarse,)}}, (8, 4))
+  np.testing.assert_allclose(p[1], (fine[1] + 1 / 3) / 2, rtol=1e-5)
+  np.testing.assert_allclose(p[0, 0, 0], (fine[0, 0, 0] + jnp.array([1.0, 0, 0])) / 2, rtol=1e-5)  # corners keep their place
+  np.testing.assert_allclose(p.sum(-1), 1.0, rtol=1e-5)
+
+
+def test_a_unet_that_attends_to_no_text_says_so():
+  with pytest.raises(ValueError, match='no layer of this UNet attends to text'):
+    unet.text_attention({}, (8, 4))
+
+
 def test_padding_of_a_prompt_has_no_influence():
   model = text.TextEncoder(vocabulary=9, width=16, layers=1, heads=2)
   tokens = jnp.array([[4, 5, 0, 0]])

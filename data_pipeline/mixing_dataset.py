@@ -1,0 +1,96 @@
+"""Vocalisations and backgrounds out of a TFDS data set of ours, each once, however many of its windows it is in."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from typing import Iterable, Iterator
+
+import numpy as np
+import soxr
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from data_pipeline import licences, storage
+from data_pipeline.scene import VOCALISATIONS, Event, Scene
+
+_FACTS = ('id', 'licence', 'species', 'vocalisation', 'onset', 'offset', 'low_hz', 'high_hz', 'level_db')
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+  """A clip that is wanted: its sound (N, C) float32, stems (E, N, C) or None, scene, and the events of it to take."""
+
+  audio: np.ndarray
+  stems: np.ndarray | None
+  scene: Scene
+  take: tuple[int, ...]
+  recording: str
+  start: float
+  split: str
+  group: str
+  recordist: str
+  licence: str
+
+
+def clips(info: storage.DataInfo, sample_rate: int) -> Iterator[Stored]:
+  """The clips of all splits that hold an event in its best window, or no event at all; what licences forbid is left out."""
+  for split in info.splits:
+    records = storage.Records(info, split)
+    take = _best(info, records)
+    for index, e in zip(sorted(take), _parsed(records, records.features, sorted(take))):
+      audio = _resampled(e['audio'] / np.float32(32767), info.sample_rate, sample_rate)
+      stems = _stems(e['stems'], info.sample_rate, sample_rate)
+      recording, start = _place(e['id'].decode())
+      yield Stored(audio, stems, Scene(_events(info, e), *(e[k].decode() for k in ('environment', 'noise', 'near')),
+                                       len(e['audio']) / info.sample_rate), tuple(take[index]), recording, start, split,
+                   *(e[k].decode() for k in ('group', 'recordist', 'licence')))
+
+
+def _best(info: storage.DataInfo, records: storage.Records) -> dict[int, list[int]]:
+  """Index of a clip -> its events that no other clip holds more of; clips without events -> []."""
+  facts = tfds.features.FeaturesDict({n: records.features[n] for n in _FACTS})
+  found: dict[str, list[tuple[float, float, str, int, int]]] = collections.defaultdict(list)
+  take: dict[int, list[int]] = {}
+  for index, e in enumerate(_parsed(records, facts, range(len(records)))):
+    if licences.parse(e['licence'].decode()).forbids_derivatives:
+      continue
+    recording, start = _place(e['id'].decode())
+    events = _events(info, e)
+    if not events:
+      take[index] = []
+    for k, event in enumerate(events):
+      found[recording].append((start + event.onset, start + event.offset, event.species, index, k))
+  for spans in found.values():
+    kept: dict[str, list[tuple[float, float]]] = collections.defaultdict(list)
+    for onset, offset, species, index, k in sorted(spans, key=lambda s: s[0] - s[1]):  # longest first: it was cut least
+      if all(min(offset, b) - max(onset, a) <= 0.02 for a, b in kept[species]):
+        kept[species].append((onset, offset))
+        take.setdefault(index, []).append(k)
+  return take
+
+
+def _parsed(records: storage.Records, features: tfds.features.FeaturesDict, indexes: Iterable[int]) -> Iterator[dict]:
+  stored = tf.data.Dataset.from_generator(lambda: (records[i] for i in indexes), output_signature=tf.TensorSpec((), tf.string))
+  return stored.map(features.deserialize_example).as_numpy_iterator()
+
+
+def _place(id: str) -> tuple[str, float]:
+  """(recording, start in s) of the id that builders give to a clip; 0 where it tells no place."""
+  recording, at, start = id.rpartition('@')
+  return (recording, float(start)) if at else (id, 0.0)
+
+
+def _events(info: storage.DataInfo, e: dict) -> tuple[Event, ...]:
+  return tuple(Event(info.taxonomy.codes[s], VOCALISATIONS[v], *numbers) for s, v, *numbers in zip(
+      *(e[k].tolist() for k in ('species', 'vocalisation', 'onset', 'offset', 'low_hz', 'high_hz', 'level_db'))))
+
+
+def _resampled(audio: np.ndarray, stored: int, rate: int) -> np.ndarray:
+  return audio if stored == rate else soxr.resample(audio, stored, rate)
+
+
+def _stems(stems: np.ndarray, stored: int, rate: int) -> np.ndarray | None:
+  if not len(stems):
+    return None
+  return np.stack([_resampled(s / np.float32(32767), stored, rate) for s in stems])
