@@ -67,7 +67,9 @@ def test_rates_that_a_small_calibration_cannot_tell_are_left_out():
   report = checks.check(detector_of(60), heard_of(np.zeros((3, 2))), (0.01, 0.05, 0.1))
   assert list(report['odd']) == ['0.05', '0.1'] and list(report['false_masks']) == ['0.05', '0.1']
   assert 'found' not in report['false_masks']['0.1']  # none is present
-  assert report['odd_rate'] == 1 / 31 and 'without the odd at 0.032' in checks.table({'x': report})
+  assert report['odd_rate'] == checks.ODD_RATE and f'without the odd at {checks.ODD_RATE:g}' in checks.table({'x': report})
+  few = checks.check(detector_of(30), heard_of(np.zeros((3, 2))), (0.1,))
+  assert few['odd_rate'] == 1 / 16 > checks.ODD_RATE and 'without the odd at 0.062' in checks.table({'x': few})
 
 
 def test_table_has_a_line_for_each_and_words_where_birds_are_present():
