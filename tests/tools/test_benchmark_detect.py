@@ -26,7 +26,7 @@ def child(monkeypatch):
   monkeypatch.setattr(benchmark_detect, 'EVERY_S', 0.02)
 
   def put(last=''):
-    program = CHILD.format(pause=0.6, last=last)
+    program = CHILD.format(pause=1.0, last=last)
     monkeypatch.setattr(benchmark_detect.subprocess, 'Popen', lambda command, **kw: real([sys.executable, '-c', program], **kw))
   return put
 
