@@ -15,65 +15,32 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import os
 import pathlib
 import sys
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Callable, Iterable, Sequence
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when imported
 
 from absl import app, flags
 import numpy as np
 
-from data_pipeline import series, soundscape, species as species_lib
-from sgm.audio import masks as masks_lib
 from sgm.evaluation import calibration as calibration_lib
 from sgm.evaluation import detection, detector as detector_lib
 from sgm.tasks import restore
 from sgm.training import workdir as workdir_lib
-from tools import calibration_checks as checks
+from tools import calibration_checks as checks, known_clips
 from tools.progress import Progress
 
 RATES = (0.01, 0.05, 0.1)
 BATCH = 16
-POLYPHONY = (0.1, 0.2, 0.3, 0.25, 0.15)  # share of clips with 0 to 4 birds
 MASK_CLIPS = 256  # whose true masks choose the thresholds
-FLOOR_DB = -75.0
-Clips = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]  # audio (samples, 1), presence (S,), masks (S, T, F)
 
 
-def made(run: restore.Run, name: str, count: int, seed: int, masks: int) -> Clips:
-  """Soundscapes of the built-in birds, seeded by `name`: no split of a data set has them. The first `masks` with true masks."""
-  clip, codes = run.config.clip, run.labels.taxonomy.codes
-  seed = soundscape.split_seed(seed, f'detector/{name}')
-  for index in range(count):
-    c = soundscape.generate(seed, index, duration=clip.seconds, sample_rate=clip.sample_rate, channels=1, density=POLYPHONY,
-                            max_events=4)
-    audio, stems = (series.to_int16(x).astype(np.float32) / 32767 for x in (c.audio, c.stems))
-    species = np.array([codes.index(e.species) for e in c.scene.events], int)
-    presence = np.isin(np.arange(len(codes)), species)
-    true = None
-    if index < masks:
-      true = np.zeros((len(codes), clip.frames, run.task.frontend.bands), bool)
-      if len(species):
-        audible = np.asarray(masks_lib.audible_masks(stems[None], audio[None], run.task.frontend, FLOOR_DB))[0]  # (E, T, F)
-        np.logical_or.at(true, species, audible)
-    yield audio, presence, true
-
-
-def recorded(run: restore.Run, directory: str, splits: list[str]) -> Clips:
-  """The clips of some splits of a data set; recordings have no true masks."""
-  from data_pipeline import pipeline
-  clip = run.config.clip
-  ops = (*clip.prepare, f'center_crop({clip.samples})', 'label', 'keep("audio", "label")')
-  for split in splits:
-    for batch in pipeline.eval_batches(directory, split, ops, BATCH):
-      for row in np.flatnonzero(batch['mask'] > 0):
-        yield batch['audio'][row], batch['label'][row, :-1] > 0, None
-
-
-def score(d: detector_lib.Detector, clips: Clips, count: int, say: Callable[[str], None]) -> dict[str, np.ndarray]:
-  """What `Heard` has of N clips, presence (N, S), and masks of the first ones."""
+def score(d: detector_lib.Detector, clips: Iterable[known_clips.Clip], count: int,
+          say: Callable[[str], None]) -> dict[str, np.ndarray]:
+  """What `Heard` has of N clips, presence (N, S), and masks (n, S, T, F) of the first n."""
   heard_of = [field.name for field in dataclasses.fields(detector_lib.Heard)]
   rows: dict[str, list[np.ndarray]] = {name: [] for name in (*heard_of, 'presence', 'masks')}
   held: list[np.ndarray] = []
@@ -87,11 +54,13 @@ def score(d: detector_lib.Detector, clips: Clips, count: int, say: Callable[[str
       held.clear()
 
   with Progress('clips heard', say) as progress:
-    for done, (audio, presence, masks) in enumerate(clips, 1):
-      held.append(audio)
-      rows['presence'].append(presence[None])
-      if masks is not None:
-        rows['masks'].append(masks[None])
+    for done, clip in enumerate(clips, 1):
+      held.append(clip.audio)
+      rows['presence'].append(np.isin(np.arange(len(d.species)), clip.species)[None])
+      if clip.masks is not None:
+        masks = np.zeros((1, len(d.species), *clip.masks.shape[1:]), bool)
+        masks[0, clip.species] = clip.masks
+        rows['masks'].append(masks)
       if len(held) == BATCH:
         flush()
         progress(min(done, count), count)
@@ -118,11 +87,12 @@ def calibrate(workdir: str, *, data: str, splits: list[str], clips: int, seed: i
     unknown = [s for s in splits if s not in sizes]
     if unknown:
       raise ValueError(f'{data}: no split {unknown[0]!r}; known: {", ".join(sizes)}')
-    known = score(d, recorded(run, data, splits), sum(sizes[s] for s in splits), say)
+    recorded = itertools.chain.from_iterable(known_clips.recorded(run, data, s, sizes[s]) for s in splits)
+    known = score(d, recorded, sum(sizes[s] for s in splits), say)
   else:
-    if set(run.labels.taxonomy.codes) != set(species_lib.CODES):
+    if not known_clips.built_in(run):
       raise ValueError(f'{workdir} was not trained on the built-in birds: give --data and --splits with clips of its species')
-    known = score(d, made(run, 'calibration', clips, seed, MASK_CLIPS), clips, say)
+    known = score(d, known_clips.made(run, 'detector/calibration', clips, seed, MASK_CLIPS), clips, say)
   if 'masks' in known:
     n = len(known['masks'])
     d.thresholds = detection.choose_thresholds({k: known[k][:n] for k in ('masks', 'spectrogram')}, known['maps'][:n])
@@ -132,9 +102,10 @@ def calibrate(workdir: str, *, data: str, splits: list[str], clips: int, seed: i
                             'short': list(d.calibration.short)}
   report['checks'] = {}
   if not data:
-    report['checks']['held out'] = checks.check(d, score(d, made(run, 'check', clips, seed, 0), clips, say), RATES)
+    fresh = known_clips.made(run, 'detector/check', clips, seed, masked=0)
+    report['checks']['held out'] = checks.check(d, score(d, fresh, clips, say), RATES)
   for name, (count, sounds) in (checks.sounds(run, seed) | elsewhere).items():
-    nobody = ((audio, np.zeros(len(d.species), bool), None) for audio in sounds)
+    nobody = (known_clips.Clip(audio, (), np.zeros(0, int), None, False, name) for audio in sounds)
     report['checks'][name] = checks.check(d, score(d, nobody, count, say), RATES)
   d.save(workdir)
   workdir_lib.write_json(pathlib.Path(workdir) / detector_lib.FOLDER / 'report.json', report)

@@ -30,7 +30,7 @@ from sgm.evaluation.detector_answers import Answers
 from sgm.evaluation.detector_methods import Heard, Method
 from sgm.tasks import restore
 from sgm.training import workdir as workdir_lib
-from tools import comparison_charts, comparison_clips, comparison_files, comparison_hearing, comparison_page
+from tools import comparison_charts, known_clips, comparison_files, comparison_hearing, comparison_page
 from tools.comparison_files import CLIPS, Comparison, Cost, Result
 from tools.comparison_hearing import Set
 
@@ -66,7 +66,7 @@ def methods_of(workdir: str, classifier: str, data: str, maps: Sequence[str], gr
     composed = detector_lib.Detector(run, dataclasses.replace(d.settings, **GREEDY))
     searches.append(detector_methods.detector('greedy search', composed))
   mapped = [detector_methods.mapped(f'{name} map', run, maps_lib.build({'name': name}), TOP) for name in maps]
-  s, presence = comparison_clips.training(run, data, FIT_CLIPS)
+  s, presence = known_clips.training(run, data, FIT_CLIPS)
   return run, [
       *searches, *mapped, detector_methods.classifier(CNN, cnn, BEST_MAP),
       detector_methods.classifier('CNN, Grad-CAM as published', cnn, PUBLISHED_MAP),
@@ -104,7 +104,7 @@ def judged(run: restore.Run, m: Method, calibration: calibration_lib.Calibration
   mine = answer(test.heard[m.name], test.s)
   on = {CLIPS: mine, 'shuffled labels': mine.exchanged(seed)}
   again = np.arange(len(test.s)) % ANCHOR_CLIPS  # every clip sounds like one of them
-  for name, sound in comparison_clips.anchors(run.config.clip.samples, ANCHOR_CLIPS, seed).items():
+  for name, sound in known_clips.anchors(run.config.clip.samples, ANCHOR_CLIPS, seed).items():
     parts = [m.hear(audio) for audio in np.split(sound, ANCHOR_CLIPS // comparison_hearing.BATCH)]
     heard = Heard(*(np.concatenate(x)[again] for x in zip(*parts)))
     on[name] = answer(heard, np.asarray(frontend(sound))[again, ..., 0])
@@ -126,9 +126,10 @@ def compare(workdir: str, classifier: str, *, data: str = '', splits: Sequence[s
   """
   run, methods = methods_of(workdir, classifier, data, maps, greedy)
   if splits:
-    known, test = (comparison_clips.recorded(run, data, split, n) for split, n in zip(splits, (clips, test_clips)))
-  elif comparison_clips.built_in(run):
-    known, test = (comparison_clips.made(run, name, n, seed) for name, n in (('calibration', clips), ('test', test_clips)))
+    known, test = (known_clips.recorded(run, data, split, n) for split, n in zip(splits, (clips, test_clips)))
+  elif known_clips.built_in(run):
+    known = known_clips.made(run, 'comparison/calibration', clips, seed)
+    test = known_clips.made(run, 'comparison/test', test_clips, seed)
   else:
     raise ValueError(f'{workdir} was not trained on the built-in birds: give --splits, two of its data set')
   known = comparison_hearing.hear(run, methods, known, clips, say)

@@ -14,7 +14,7 @@ from data_pipeline import species as species_lib
 from sgm.evaluation import detector_answers, detector_methods
 from sgm.evaluation import spans as spans_lib
 from sgm.tasks import restore
-from tools import comparison_clips
+from tools import known_clips
 from tools.progress import Progress
 
 BATCH = 16
@@ -35,7 +35,7 @@ class Set:
   milliseconds: dict[str, float]
 
 
-def hear(run: restore.Run, methods: list[detector_methods.Method], clips: Iterable[comparison_clips.Clip], count: int,
+def hear(run: restore.Run, methods: list[detector_methods.Method], clips: Iterable[known_clips.Clip], count: int,
          say: Callable[[str], None]) -> Set:
   """All methods hear all clips, batch by batch in turn, so that what else the machine does slows them alike."""
   compute = jax.jit(run.task.frontend)
@@ -59,7 +59,7 @@ def hear(run: restore.Run, methods: list[detector_methods.Method], clips: Iterab
              {name: 1000 * float(np.median(x[1:] or x)) for name, x in seconds.items()})  # the first one may compile
 
 
-def truth_of(run: restore.Run, clips: list[comparison_clips.Clip]) -> detector_answers.Truth:
+def truth_of(run: restore.Run, clips: list[known_clips.Clip]) -> detector_answers.Truth:
   """Of clips whose sound is no longer needed."""
   codes = run.labels.taxonomy.codes
   groups = np.array([c.group for c in clips])

@@ -10,7 +10,7 @@ import pytest
 from data_pipeline import series, species as species_lib, taxonomy
 from sgm.audio.spectrogram import Frontend
 from sgm.evaluation import detector_methods
-from tools import build_dataset, compare_detectors, comparison_clips, comparison_files, comparison_hearing, comparison_page
+from tools import build_dataset, compare_detectors, known_clips, comparison_files, comparison_hearing, comparison_page
 
 FRONTEND = Frontend(sample_rate=16000, n_fft=1024, hop=320, bands=16, low_hz=150.0, high_hz=8000.0, scale='mel',
                     db_range=(-100.0, 0.0))
@@ -29,7 +29,7 @@ def run():
 
 @pytest.fixture(scope='module')
 def clips(run):
-  return [list(comparison_clips.made(run, name, 24, seed=0)) for name in ('calibration', 'test')]
+  return [list(known_clips.made(run, name, 24, seed=0)) for name in ('comparison/calibration', 'comparison/test')]
 
 
 def knows(name, clips, quality):
@@ -49,7 +49,7 @@ def knows(name, clips, quality):
 
 
 def test_made_clips_hold_what_they_say(run, clips):
-  again = next(comparison_clips.made(run, 'calibration', 1, seed=0))
+  again = next(known_clips.made(run, 'comparison/calibration', 1, seed=0))
   np.testing.assert_array_equal(again.audio, clips[0][0].audio)
   assert not np.array_equal(clips[0][0].audio, clips[1][0].audio)
   for clip in clips[0]:
@@ -61,7 +61,7 @@ def test_made_clips_hold_what_they_say(run, clips):
 
 def test_recorded_clips_are_those_of_the_split(run, tmp_path):
   build_dataset.build(build_dataset.Options('procedural', str(tmp_path / 'data'), sizes=dict(pairs=3)), say=lambda text: None)
-  some = list(comparison_clips.recorded(run, str(tmp_path / 'data'), 'pairs', 2))
+  some = list(known_clips.recorded(run, str(tmp_path / 'data'), 'pairs', 2))
   whole = series.split_clip(0, 'pairs', 0, duration=2.56, sample_rate=16000, channels=1)
   start = (2.56 - 0.64) / 2  # of the crop at the centre
   assert [c.group for c in some] == ['procedural/pairs/0', 'procedural/pairs/1']

@@ -1,4 +1,4 @@
-"""Clips whose birds are known, for `compare_detectors`: soundscapes of the built-in birds made anew, splits of recordings."""
+"""Clips whose birds are known, to calibrate and judge detectors: made anew of the built-in birds, or splits of data sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLOOR_DB = -75.0
 
 
 class Clip(NamedTuple):
-  """audio (samples, 1), prepared as for training; its events; (K, T, F) masks of K `species`, None where none are known.
+  """audio (samples, 1), prepared as for training; its events; (K, T, F) masks of K `species`, None where none were made.
 
   mixture: whether it counts for more than false masks. group: of the recording.
   """
@@ -37,19 +37,25 @@ def built_in(run: restore.Run) -> bool:
   return set(run.labels.taxonomy.codes) == set(species_lib.CODES)
 
 
-def made(run: restore.Run, name: str, count: int, seed: int) -> Iterator[Clip]:
+def made(run: restore.Run, name: str, count: int, seed: int, masked: int | None = None) -> Iterator[Clip]:
   """Soundscapes of none to four built-in birds, seeded by `name`: no split of a data set has them.
 
   An event's box is that of its audible mask: reverberation, and what louder birds cover, is nobody's to find.
+
+  Args:
+    masked: the first so many get masks and events, which take most of the time; None: all.
   """
   clip, codes, frontend = run.config.clip, run.labels.taxonomy.codes, run.task.frontend
-  seed = soundscape.split_seed(seed, f'comparison/{name}')
+  seed = soundscape.split_seed(seed, name)
   for index in range(count):
     c = soundscape.generate(seed, index, duration=clip.seconds, sample_rate=clip.sample_rate, channels=1, density=POLYPHONY,
                             max_events=len(POLYPHONY) - 1)
     audio, stems = (series.to_int16(x).astype(np.float32) / 32767 for x in (c.audio, c.stems))  # as a data set stores them
     of = np.array([codes.index(e.species) for e in c.scene.events], int)
     species = np.unique(of)
+    if masked is not None and index >= masked:
+      yield Clip(audio, (), species, None, len(of) >= MIXTURE, f'{name}/{index}')
+      continue
     masks = np.zeros((len(species), clip.frames, frontend.bands), bool)
     events = []
     if len(of):
