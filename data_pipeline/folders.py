@@ -14,6 +14,7 @@ from data_pipeline import cells, metadata_files
 from data_pipeline.recording import SUFFIXES, Listing, Recording, Skip, group_of, vocalisation_of
 from data_pipeline.scene import ENVIRONMENTS, NEARS
 
+NO_SPECIES = 'the manifest names no species'  # why a recording is skipped
 TEXTS = ('url', 'quality', 'sex', 'stage', 'site')  # columns of a manifest that are taken as they are
 
 
@@ -73,7 +74,7 @@ def _from_manifest(manifest: pathlib.Path, folder: pathlib.Path,
     elif not metadata_files.inside(folder, path):
       continue  # a manifest of the parent also lists the folder's neighbours
     elif not (anonymous or row.get('species_common') or row.get('species_scientific')):
-      skips.append(Skip(row['path'], 'the manifest names no species'))
+      skips.append(Skip(row['path'], NO_SPECIES))
     else:
       recordings.append(Recording(
           path, row['path'], row.get('species_common', ''), row.get('species_scientific', ''),

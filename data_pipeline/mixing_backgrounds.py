@@ -49,14 +49,15 @@ def layer(source: Source, samples: int, sample_rate: int, channels: int, crossfa
           rng: np.random.Generator) -> Layer | None:
   """A random stretch of a background at an RMS of `level_db`; None where it is silent there.
 
-  A source of one channel gives both of a stereo clip, from two places half of it apart: the same in both would be a bird's
-  eye view of nothing, a sound straight ahead.
+  A source of one channel gives both of a stereo clip, from two places far apart: the same in both would be a sound straight
+  ahead, and a little apart one from the side.
   """
   if source.path is None:
     environment, _, near = sampling.draw_surroundings(rng)
     return Layer(environments.background(environment, near, level_db, samples, sample_rate, channels, rng), environment, near,
                  0, False, False)
-  looped, spread = source.frames < samples, source.channels < channels
+  spread = source.channels < channels
+  looped = source.frames < (1.5 if spread else 1) * samples  # two places are then a quarter of a clip apart or more
   if looped:
     whole = source.read()
     first = int(rng.integers(source.frames))

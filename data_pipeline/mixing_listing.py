@@ -14,7 +14,6 @@ from data_pipeline.taxonomy import Taxonomy
 
 _BIRDY = re.compile(r'bird|dawn.?chorus', re.IGNORECASE)
 SHOWN = 5  # names in a note
-NO_SPECIES = 'the manifest names no species'  # as `folders` says it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +64,7 @@ def find(data: Sequence[str], backgrounds: Sequence[str] | None, contaminants: S
       tuple((r, species.code_of.get(r.species, '')) for r in birds.recordings if r.species in species.code_of or r.events),
       tuple(r for r in quiet if birds_in_backgrounds or not _speaks_of_birds(r)),
       tuple(r for r in strays.recordings if r not in labelled), species.taxonomy,
-      tuple(sorted({s for s in skips if s.reason != NO_SPECIES or s.name not in used}, key=lambda s: s.name)),
+      tuple(sorted({s for s in skips if s.reason != folders.NO_SPECIES or s.name not in used}, key=lambda s: s.name)),
       tuple(dict.fromkeys(notes)))
 
 

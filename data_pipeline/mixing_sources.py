@@ -26,7 +26,6 @@ from data_pipeline.splits import assign
 from data_pipeline.taxonomy import Taxonomy
 
 MAX_PER_RECORDING = 200   # vocalisations, evenly thinned out
-BORDER_SECONDS = 0.02     # what comes closer to a border of its sound was cut there
 LOUDEST = 0.9             # peak of a stored vocalisation: 16 bits then cost nothing, and its gain is known
 
 
@@ -193,14 +192,22 @@ def _stored(cut: Cut, f: BinaryIO, path: pathlib.Path) -> Source:
 
 
 def _dealt(found: dict[str, list[Source]], splits: Sequence[str], seed: int) -> dict[str, tuple[Source, ...]]:
-  """Each source with its split: '*' = all, what a data set says, or what its group was dealt."""
+  """Each source with its split: '*' = all, what a data set says of it or its group, or what its group was dealt.
+
+  Raises ValueError for a group that two sources put into different splits.
+  """
+  said: dict[str, str] = {}
+  for s in (s for members in found.values() for s in members if s.split not in ('', '*')):
+    if said.setdefault(s.group, s.split) != s.split:
+      raise ValueError(f'{s.name}: of group {s.group!r}, which is in split {said[s.group]!r}, and this in {s.split!r}: '
+                       'expected one split of a recording group')
   groups: dict[str, set[str]] = collections.defaultdict(set)
   for kind, members in found.items():
     for s in members:
-      if not s.split:
+      if not s.split and s.group not in said:
         groups[s.species or kind].add(s.group)
   split_of, _ = assign(groups, seed, 'own' if 'judge' in splits else 'train')
-  place = lambda s: '*' if not splits else s.split or split_of[s.group]
+  place = lambda s: '*' if not splits else s.split or said.get(s.group) or split_of[s.group]
   return {kind: tuple(dataclasses.replace(s, split=place(s)) for s in found[kind])
           for kind in ('foreground', 'background', 'contaminants')}
 

@@ -135,10 +135,11 @@ class MixingSpec:
 
   def __post_init__(self):
     e, c, b, d, m = self.events, self.contaminants, self.background, self.distance, self.microphones
-    object.__setattr__(e, 'polyphony', tuple(e.polyphony))
+    if isinstance(e.polyphony, list):
+      object.__setattr__(e, 'polyphony', tuple(e.polyphony))
     _between('seconds', self.seconds, 0.1, 3600)
-    _between('sample_rate', self.sample_rate, 4000, 384_000)
-    _between('channels', self.channels, 1, 2)
+    _between('sample_rate', self.sample_rate, 4000, 384_000, whole=True)
+    _between('channels', self.channels, 1, 2, whole=True)
     _between('peak', self.peak, 0.01, 1)
     for group, name in ((e, 'events'), (c, 'contaminants')):
       number(group.count, f'{name}.count', 0, 1000)
@@ -153,20 +154,21 @@ class MixingSpec:
     number(e.stretch, 'events.stretch', 0.25, 4)
     number(e.repetitions, 'events.repetitions', 1, 1000)
     number(e.spacing, 'events.spacing', 0)
-    whole = len(e.polyphony) == 2 and all(isinstance(p, int) for p in e.polyphony)
+    whole = isinstance(e.polyphony, tuple) and len(e.polyphony) == 2 and all(isinstance(p, int) for p in e.polyphony)
     if not (whole and 0 <= e.polyphony[0] <= e.polyphony[1] > 0):
       raise ValueError(f'events.polyphony is {e.polyphony}: expected two whole numbers, 0 <= least <= most, most above 0')
     most = number(e.count, 'events.count').high * number(e.repetitions, 'events.repetitions').high
     if e.polyphony[0] > most:
       raise ValueError(f'events.polyphony of at least {e.polyphony[0]} asked, but there are at most {most:g} events')
-    _between('events.retries', e.retries, 1, 1_000_000)
+    _between('events.retries', e.retries, 1, 1_000_000, whole=True)
     number(b.layers, 'background.layers', 1, 16)
     number(b.level_db, 'background.level_db', -90, 0)
     if b.self_noise_db:
       number(b.self_noise_db, 'background.self_noise_db', -150, 0)
     _between('background.crossfade', b.crossfade, 0.01, 60)
     if d.metres:
-      number(d.metres, 'distance.metres', 0.1, 10_000)
+      # Nearer than half their spacing a source would lie between the microphones.
+      number(d.metres, 'distance.metres', max(0.1, 0.51 * m.spacing) if self.channels == 2 else 0.1, 10_000)
     _between('distance.reference', d.reference, 0.1, 10_000)
     _between('distance.celsius', d.celsius, -50, 60)
     _between('distance.humidity', d.humidity, 1, 100)
@@ -181,6 +183,7 @@ class MixingSpec:
     return dataclasses.asdict(self)
 
 
-def _between(name: str, value: float, low: float, high: float) -> None:
-  if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high or not math.isfinite(value):
-    raise ValueError(f'{name} is {value!r}: expected a number from {low:g} to {high:g}')
+def _between(name: str, value: float, low: float, high: float, whole: bool = False) -> None:
+  kinds = int if whole else (int, float)
+  if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high or not math.isfinite(value):
+    raise ValueError(f'{name} is {value!r}: expected a {"whole " * whole}number from {low:g} to {high:g}')

@@ -52,10 +52,16 @@ def run(detections: str, audio: Sequence[str], out: str, *, spacing_m: float | N
   """Writes OUT, and BIRDS where it is asked for; returns what was heard in each row.
 
   Raises:
-    ValueError: no table of detections, sounds that are missing, or no row with a direction to be found. A sound that is damaged
-      is named, and its rows say so.
+    ValueError: no table of detections, or one that has our columns, sounds that are missing, folders that do not exist, or no
+      row with a direction to be found. A sound that is damaged, or lacks the setup's channels, is named, and its rows say so.
   """
   table = any_table.read(detections, columns)
+  twice = [h for h in table.header if h.strip().lower() in {c.lower() for c in COLUMNS}]
+  if twice:
+    raise ValueError(f'{detections} has a column {twice[0]!r} already')
+  for path in (out, *([birds] if birds else [])):
+    if not pathlib.Path(path).absolute().parent.is_dir():
+      raise ValueError(f'{path}: its folder does not exist')
   found = direction_rows.sounds(table.spans, [pathlib.Path(a) for a in audio])
   setups = {path: _setup(path, audio, spacing_m) for path in dict.fromkeys(found.values())}
   of = collections.defaultdict(list)

@@ -82,14 +82,14 @@ def measure(path: pathlib.Path, spans: Sequence[Span], setup: Setup, weighting: 
     setup: of the file's microphones; without a spacing delays up to WIDEST_US are looked for.
     max_delay_us: overrides what the setup says of it.
 
-  Raises:
-    ValueError: more than two channels, and the setup's are not among them.
-    BadRecording: the file cannot be read to its end.
+  Raises BadRecording: the file cannot be read to its end.
   """
   known = stream.info(path)
   if known.channels == 1:
     return [Heard(stereo.Stereo('mono'), setup, 'mono')] * len(spans)
-  pair = stereo.channel_pair(known, (setup.left_channel - 1, setup.right_channel - 1))
+  if not max(setup.left_channel, setup.right_channel) <= known.channels:
+    return [Heard(None, setup, f'no channels {setup.left_channel} and {setup.right_channel}')] * len(spans)
+  pair = setup.left_channel - 1, setup.right_channel - 1
   told = stereo.classify(path, pair)
   # A delayed copy may be two microphones in a silent place; what else is no true stereo has no direction.
   if told.kind not in ('true', 'delayed'):

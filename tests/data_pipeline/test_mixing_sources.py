@@ -9,7 +9,7 @@ import soundfile
 
 from data_pipeline import mixing_sources
 from data_pipeline.builders import procedural
-from data_pipeline.mixing_pools import BUILT_IN
+from data_pipeline.mixing_pools import BUILT_IN, Source
 from data_pipeline.taxonomy import PROCEDURAL
 from tools import build_dataset
 
@@ -61,8 +61,8 @@ def test_folders(folder):
   pools = found.pools
   assert {pools.taxonomy.resolve(c).common for c in pools.by_species} == {'Great Tit', 'House Sparrow'}
   assert {s.name: s.reason for s in found.skips} == {
-      'birds/Great Tit/XC1992.wav': 'silent', 'birds/Great Tit/XC1994.wav': 'nothing stands out of its noise',
-      'birds/Great Tit/XC1993.wav': 'holds NaN or infinite samples, the first after 0.00 of 1.00 s'} or found.skips
+      'birds/Great Tit/XC1992.wav': 'silent', 'birds/Great Tit/XC1994.wav': 'no vocalisation stands out of its noise, alone',
+      'birds/Great Tit/XC1993.wav': 'holds NaN or infinite samples, the first after 0.00 of 1.00 s'}, found.skips
   names = {s.name for s in pools.foreground}
   assert 'birds/Great Tit/XC1990.wav' in names and 'birds/Great Tit/XC1991.wav' in names  # another rate, over full scale
   assert all(s.environment == 'rain' for s in pools.background) and len(pools.background) == 5
@@ -85,6 +85,17 @@ def test_no_recording_lies_in_two_splits(folder):
   assert sum(len(p.foreground) for p in sides.values()) == len(pools.foreground)
   with pytest.raises(ValueError, match="split 'judge' has no foreground"):
     pools.split('judge')
+
+
+def test_a_group_goes_where_one_of_its_sources_has_a_split():
+  source = lambda group, split='': Source(f'{group}.wav', group, 0.0, 1.0, None, split=split)
+  known, same = [source(f'G{i}', 'train') for i in range(6)], [source(f'G{i}') for i in range(12)]
+  dealt = mixing_sources._dealt({'foreground': known + same, 'background': [], 'contaminants': []}, ('train', 'val', 'test'), 0)
+  place = {s.group: {t.split for t in dealt['foreground'] if t.group == s.group} for s in same}
+  assert all(len(splits) == 1 for splits in place.values()) and all(place[f'G{i}'] == {'train'} for i in range(6))
+  assert len({*itertools.chain(*place.values())}) > 1
+  with pytest.raises(ValueError, match="G0.wav: of group 'G0', which is in split 'train', and this in 'val'"):
+    mixing_sources._dealt({'foreground': [source('G0', 'train'), source('G0', 'val')]}, ('train', 'val'), 0)
 
 
 def test_two_channels_are_kept_for_backgrounds(folder):

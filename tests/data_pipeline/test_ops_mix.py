@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipeline import pipeline, registry, scene as scenes
+from data_pipeline import pipeline, registry
 from data_pipeline.ops_label import scene_of
 from data_pipeline.taxonomy import PROCEDURAL
 from tests.data_pipeline import tones
@@ -174,11 +174,11 @@ def test_backgrounds_are_clips_without_birds(data):
   partners = pipeline.Partners(info, 'train', records, ('decode', 'center_crop(8000)'))
   draw = partners.without_events('')
   drawn = [draw(tf.constant([0, i])) for i in range(12)]
-  assert all(not len(d['species']) for d in drawn) and len({d['id'].numpy() for d in drawn}) >= 1
+  assert all(not len(d['species']) for d in drawn)
   again = partners.without_events(data)(tf.constant([0, 0]))
   np.testing.assert_array_equal(again['audio'], drawn[0]['audio'])
   full = {scene_of({k: v.numpy() for k, v in partners.any()(tf.constant([0, i])).items()}, PROCEDURAL.codes) for i in range(8)}
-  assert any(s.events for s in full) and all(isinstance(s, scenes.Scene) for s in full)
+  assert any(s.events for s in full)
 
 
 def test_refusals_of_data_sets(data, tmp_path):

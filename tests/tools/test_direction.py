@@ -107,6 +107,28 @@ def test_refusals(folder, tmp_path, table, audio, message):
   assert not (tmp_path / 'out.csv').exists()
 
 
+@pytest.mark.parametrize('header, out, birds, message', [
+    ('start,end,Stereo', 'out.csv', '', "x.csv has a column 'Stereo' already"),
+    ('start,end,x', 'lost/out.csv', '', 'out.csv: its folder does not exist'),
+    ('start,end,x', 'out.csv', 'lost/birds.csv', 'birds.csv: its folder does not exist')])
+def test_what_cannot_be_written_is_refused_before_any_sound_is_heard(tmp_path, header, out, birds, message):
+  (tmp_path / 'x.csv').write_text(f'{header}\n0,1,a\n')
+  with pytest.raises(ValueError, match=message):  # there is no such sound, which would be told otherwise
+    direction.run(str(tmp_path / 'x.csv'), [str(tmp_path / 'none.wav')], str(tmp_path / out),
+                  birds=str(tmp_path / birds) if birds else '')
+  assert [p.name for p in tmp_path.iterdir()] == ['x.csv']
+
+
+def test_channels_that_a_file_has_not_are_told_in_its_rows(folder, tmp_path):
+  path = folder / 'deep' / 'microphones.json'
+  microphones.write(path, Setup(left_channel=3, right_channel=4))
+  try:
+    with pytest.raises(ValueError, match='no row has a direction: 6 no channels 3 and 4'):
+      direction.run(str(folder / 'night.csv'), [str(folder)], str(tmp_path / 'out.csv'), say=lambda text: None)
+  finally:
+    path.unlink()
+
+
 def clicks(tmp_path, azimuths, swapped=False):
   """A recording of clicks 4 s apart by microphones half a metre apart, with noise, and its table."""
   rng, click = np.random.default_rng(1), np.zeros(2 * RATE)
