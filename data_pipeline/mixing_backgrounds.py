@@ -17,7 +17,7 @@ _WINDOW = 1024
 @dataclasses.dataclass(frozen=True)
 class Layer:
   """A background as long as the clip: audio (N, C) float32; first: the sample of the source that it begins at; looped: whether
-  the source was shorter; spread: whether a source of one channel gave two, from two places of it."""
+  the source was too short; spread: whether a source of one channel gave two, from two places of it."""
 
   audio: np.ndarray
   environment: str
