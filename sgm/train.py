@@ -161,7 +161,7 @@ def fit(config: ml_collections.ConfigDict, workdir: str, mesh: jax.sharding.Mesh
         rates, means = clock.rates(step), window.mean()
         rate = float(learning_rate(step - 1))
         writer.write(step, {**{f'train/{k}': x for k, x in {**means, 'learning_rate': rate, **rates}.items()},
-                            'train/seconds': clock.seconds()})
+                            'train/seconds': clock.seconds(), 'train/peak_memory_mb': clock_lib.peak_memory_mb()})
         clock.line(step, means['loss'], rates)
       with clock.pause():
         if save:  # before the evaluators: should one fail, the training is not lost

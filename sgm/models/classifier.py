@@ -38,7 +38,7 @@ class Classifier(nn.Module):
         strides = (1,) + tuple(2 if n > 1 else 1 for n in x.shape[2:-1])
         x = layers.Conv(self.width * mult, strides=strides, name=f'down_{level}')(x)
       x = layers.ResBlock(self.width * mult, name=f'block_{level}')(x)
-    x = nn.silu(layers.group_norm('norm')(x))
+    x = nn.silu(layers.group_norm(x, 'norm'))
     x = nn.Dense(2 * self.width, name='squeeze')(x)
     x = x.reshape(*x.shape[:2], -1)  # (B, T', all other axes x channels)
     # A receptive field of some 0.4 s in the mixing layers: a trill is told by its rate, not by one frame.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from flax import linen as nn
@@ -30,13 +31,15 @@ class UNet(nn.Module):
   Returns:
     (B, *grid, C).
 
+  Level i has round(width * mults[i]) channels. `factorised`: see `layers.Conv`.
   `attention` says at which levels blocks attend to the text, and to themselves: on long grids its cost outgrows its use.
   """
 
   vocabulary: int
   dims: int = 2
+  factorised: bool = False
   width: int = 64
-  mults: tuple[int, ...] = (1, 2)
+  mults: tuple[float, ...] = (1, 2)
   blocks: int = 1
   attention: tuple[bool, ...] = (False, True)
   heads: int = 4
@@ -51,6 +54,9 @@ class UNet(nn.Module):
       raise ValueError(f'UNet.attention has {len(self.attention)} levels, mults {len(self.mults)}: expected as many')
     if roll.shape[1] != z.shape[1]:
       raise ValueError(f'roll has {roll.shape[1]} frames, the latent {z.shape[1]}: shapes {roll.shape} and {z.shape}')
+    channels = [round(self.width * mult) for mult in self.mults]
+    conv = functools.partial(layers.Conv, factorised=self.factorised)
+    block = functools.partial(layers.ResBlock, factorised=self.factorised)
     context, mask = text.TextEncoder(self.vocabulary, self.text_width, self.text_layers, name='text')(tokens)
 
     e = nn.Dense(4 * self.width, name='time_in')(layers.fourier_features(t, self.width))
@@ -60,40 +66,40 @@ class UNet(nn.Module):
 
     known = has_roll[:, None, None]  # (B, 1, 1)
     r = jnp.concatenate([roll * known, jnp.broadcast_to(known, roll.shape[:2] + (1,))], -1)  # (B, T', S + 1)
-    r = nn.Dense(self.width, name='roll')(r)
-    x = layers.Conv(self.width, name='in')(z)
-    x = x + r.reshape(*r.shape[:2], *(1,) * (self.dims - 1), self.width)
+    r = nn.Dense(channels[0], name='roll')(r)
+    x = conv(channels[0], name='in')(z)
+    x = x + r.reshape(*r.shape[:2], *(1,) * (self.dims - 1), channels[0])
     x = layers.PositionBias(name='position')(x)
 
     skips = [x]
-    for level, mult in enumerate(self.mults):
+    for level, features in enumerate(channels):
       if level:
-        x = layers.Conv(self.width * mult, strides=_strides(x.shape[1:-1]), name=f'down_{level}')(x)
+        x = conv(features, strides=_strides(x.shape[1:-1]), name=f'down_{level}')(x)
         skips.append(x)
       for i in range(self.blocks):
-        x = layers.ResBlock(self.width * mult, name=f'down_{level}_{i}')(x, e)
+        x = block(features, name=f'down_{level}_{i}')(x, e)
         if self.attention[level]:
           x = layers.Attention(self.heads, name=f'down_{level}_{i}_self')(x)
           x = layers.Attention(self.heads, name=f'down_{level}_{i}_text')(x, context, mask)
         skips.append(x)
 
-    x = layers.ResBlock(self.width * self.mults[-1], name='middle_0')(x, e)
+    x = block(channels[-1], name='middle_0')(x, e)
     x = layers.Attention(self.heads, name='middle_self')(x)
-    x = layers.ResBlock(self.width * self.mults[-1], name='middle_1')(x, e)
+    x = block(channels[-1], name='middle_1')(x, e)
 
-    for level in reversed(range(len(self.mults))):
+    for level in reversed(range(len(channels))):
       for i in range(self.blocks + 1):
         x = jnp.concatenate([x, skips.pop()], axis=-1)
-        x = layers.ResBlock(self.width * self.mults[level], name=f'up_{level}_{i}')(x, e)
+        x = block(channels[level], name=f'up_{level}_{i}')(x, e)
         if self.attention[level]:
           x = layers.Attention(self.heads, name=f'up_{level}_{i}_text')(x, context, mask)
       if level:
         grid = skips[-1].shape[1:-1]
         x = jax.image.resize(x, (x.shape[0], *grid, x.shape[-1]), 'nearest')
-        x = layers.Conv(self.width * self.mults[level - 1], name=f'up_{level}')(x)
+        x = conv(channels[level - 1], name=f'up_{level}')(x)
 
-    x = nn.silu(layers.group_norm('norm_out')(x))
-    return layers.Conv(z.shape[-1], zero_init=True, name='out')(x)
+    x = nn.silu(layers.group_norm(x, 'norm_out'))
+    return conv(z.shape[-1], zero_init=True, name='out')(x)
 
 
 def text_attention(intermediates: Any, grid: tuple[int, ...]) -> jax.Array:

@@ -28,8 +28,7 @@ class Autoencoding:
 
   Attributes:
     frontend: audio -> S in [0, 1].
-    model: the network.
-    levels: A of the likelihood, k = round(S (A - 1)).
+    model: the network; its `levels` are those of the likelihood.
     kl_weight: weight of the rate; 1 is the evidence bound.
     likelihood_weight, l1_weight, spectral_weight: of the three distortion terms.
     scales: pooling factors of the multi-scale term.
@@ -39,7 +38,6 @@ class Autoencoding:
 
   frontend: frontend_lib.Frontend
   model: autoencoder_lib.Autoencoder
-  levels: int
   kl_weight: float
   likelihood_weight: float
   l1_weight: float
@@ -58,33 +56,30 @@ class Autoencoding:
   def init(self, rng, batch):
     s = task_lib.spectrogram(self.frontend, batch)
     k_init, k_eps = jax.random.split(rng)
-    latent = jax.eval_shape(lambda x: self.model.init_with_output(k_init, x, method='encode')[0][0], s)
-    return self.model.init(k_init, s, jax.random.normal(k_eps, latent.shape))['params']
+    return self.model.init(k_init, s, jax.random.normal(k_eps, self.model.latent_shape(s.shape)))['params']
 
   def loss(self, params, frozen, rng, batch):
     s = task_lib.spectrogram(self.frontend, batch)  # (B, T, F, C)
-    mean, logvar = self.encode(params, s)  # (B, T', F', c)
+    mean, logvar = self.encode(params, s)  # (B, T', F'[, A'], c)
     k_eps, k_noise = jax.random.split(rng)
     z = mean + jnp.exp(0.5 * logvar) * jax.random.normal(k_eps, mean.shape)
     z = z + self.latent_noise * jax.random.normal(k_noise, mean.shape)
-    location, log_scale = self.model.apply({'params': params}, z, method='decode')
-    terms = self._terms(s, location, log_scale, mean, logvar)
+    terms = self._terms(s, self.model.apply({'params': params}, z, method='decode'), mean, logvar)
     total = (self.likelihood_weight * terms['distortion'] + self.kl_weight * terms['rate']
              + self.l1_weight * terms['l1'] + self.spectral_weight * terms['spectral'])  # (B,)
     return total.mean(), terms
 
-  def _terms(self, s, location, log_scale, mean, logvar):
+  def _terms(self, s, decoded, mean, logvar):
     axes = tuple(range(1, s.ndim))
     cells = s[0].size
-    nll = likelihood.discretised_logistic_nll(s, location, log_scale, self.levels)
-    shown = jnp.clip(location, 0.0, 1.0)
-    # The clip has no gradient outside [0, 1]; the likelihood pulls those cells back.
+    shown = decoded.amplitude()
+    # A logistic's amplitude has no gradient where its location leaves [0, 1]; the likelihood pulls those cells back.
     weight = self.energy_floor + jax.nn.relu(s - s.mean(1, keepdims=True))
     spectral = sum(jnp.abs(_pool(s, k) - _pool(shown, k)).mean(axes) for k in self.scales) / len(self.scales)
     return {
-        'distortion': nll.mean(axes),
-        'rate': likelihood.gaussian_kl(mean, logvar).sum(axes) / cells,
-        'l1': (weight * jnp.abs(s - location)).mean(axes) / weight.mean(axes),
+        'distortion': decoded.nll(s).mean(axes),
+        'rate': likelihood.gaussian_kl(mean, logvar).sum(tuple(range(1, mean.ndim))) / cells,
+        'l1': (weight * jnp.abs(s - decoded.location)).mean(axes) / weight.mean(axes),
         'spectral': spectral,
     }
 
@@ -92,15 +87,15 @@ class Autoencoding:
     """Distortion (decoder at the posterior mean), rate, their sum (nats per cell), and the reconstruction S (B, T, F, C)."""
     s = task_lib.spectrogram(self.frontend, batch)
     mean, logvar = self.encode(params, s)
-    location, log_scale = self.model.apply({'params': params}, mean, method='decode')
-    terms = self._terms(s, location, log_scale, mean, logvar)
+    decoded = self.model.apply({'params': params}, mean, method='decode')
+    terms = self._terms(s, decoded, mean, logvar)
     return {**terms, 'nats': terms['distortion'] + terms['rate'], 'spectrogram': s,
-            'reconstruction': jnp.clip(location, 0.0, 1.0)}
+            'reconstruction': decoded.amplitude()}
 
   def encode(self, params, s):
     return self.model.apply({'params': params}, s, method='encode')
 
   def sample(self, params, frozen, keys, condition):
-    """Decodes draws from the prior N(0, 1); `condition` gives only the latent's shape: {'latent': (B, T', F', c)}."""
+    """Decodes draws from the prior N(0, 1); `condition` gives only the latent's shape: {'latent': (B, T', F'[, A'], c)}."""
     z = jax.vmap(lambda key: jax.random.normal(key, condition['latent'].shape[1:]))(keys)
-    return {'spectrogram': jnp.clip(self.model.apply({'params': params}, z, method='decode')[0], 0.0, 1.0)}
+    return {'spectrogram': self.model.apply({'params': params}, z, method='decode').amplitude()}

@@ -17,19 +17,29 @@ from sgm.diffusion import sampler as sampler_lib
 from sgm.diffusion import schedule as schedule_lib
 from sgm.models import text as text_lib
 from sgm.models import unet as unet_lib
+from sgm.tasks import codec as codec_lib
 from sgm.tasks import task as task_lib
 
 EVAL_LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # noise levels t of `eval`
+AMPLITUDES = ('expectation', 'sample')
 FIT_BATCHES = 8  # training batches from which the latent's mean and scale are measured
 
 
 @dataclasses.dataclass(frozen=True)
 class SamplerConfig:
-  """How samples are drawn: `name` in sgm.diffusion.sampler.SAMPLERS, number of steps, guidance scale (1 = none)."""
+  """How samples are drawn: `name` in sgm.diffusion.sampler.SAMPLERS, number of steps, guidance scale (1 = none).
+
+  amplitude: what becomes of the decoder's distribution over a cell's amplitude, its 'expectation' or a 'sample'.
+  """
 
   name: str
   steps: int
   guidance: float
+  amplitude: str = 'expectation'
+
+  def __post_init__(self):
+    if self.amplitude not in AMPLITUDES:
+      raise ValueError(f'sampler.amplitude={self.amplitude!r} is not known; known: {", ".join(AMPLITUDES)}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +52,7 @@ class LatentDiffusion:
   `frozen` = {'autoencoder': params, 'mean': (c,), 'std': (c,)}.
 
   Attributes:
-    autoencoder: an object with encode(params, s) -> (mean, logvar) and decode(params, z) -> S; `codec.py` has both kinds.
+    autoencoder: see `codec.Codec`.
     prediction: what the network returns: 'eps', 'x0' or 'v'.
     schedule: alpha, sigma, logSNR of t.
     drop_text, drop_roll: probabilities with which a condition is withheld in training, independently.
@@ -51,7 +61,7 @@ class LatentDiffusion:
   """
 
   frontend: frontend_lib.Frontend
-  autoencoder: Any
+  autoencoder: codec_lib.Codec
   model: unet_lib.UNet
   schedule: schedule_lib.Schedule
   prediction: str
@@ -80,7 +90,7 @@ class LatentDiffusion:
     return (self.autoencoder.encode(frozen['autoencoder'], s)[0] - frozen['mean']) / frozen['std']
 
   def decode(self, frozen, z):
-    """Standardised latent -> S (B, T, F, C) in [0, 1]."""
+    """Standardised latent -> distribution over S (B, T, F, C), see `sgm.models.likelihood`."""
     return self.autoencoder.decode(frozen['autoencoder'], z * frozen['std'] + frozen['mean'])
 
   def precompute(self, frozen, rng, batch):
@@ -101,7 +111,7 @@ class LatentDiffusion:
     else:
       s = jax.eval_shape(lambda x: task_lib.spectrogram(self.frontend, x), batch)
       z = jnp.zeros(self.autoencoder.latent_shape(s.shape))
-    return self.model.init(rng, z, jnp.zeros(b), batch['tokens'], batch['roll'], jnp.ones(b))['params']
+    return self.model.init(rng, self.autoencoder.split(z), jnp.zeros(b), batch['tokens'], batch['roll'], jnp.ones(b))['params']
 
   def loss(self, params, frozen, rng, batch):
     k_t, k_eps, k_text, k_roll, k_both = jax.random.split(rng, 5)
@@ -142,20 +152,23 @@ class LatentDiffusion:
   def denoiser(self, params) -> Callable[[jax.Array, jax.Array, dict[str, jax.Array]], jax.Array]:
     """fn(z (B, ...), t (B,), condition) -> prediction, with condition = {'tokens', 'roll', 'has_roll'}, rows of z's batch."""
     def apply(z, t, condition):
-      return self.model.apply({'params': params}, z, t, condition['tokens'], condition['roll'], condition['has_roll'])
+      z = self.autoencoder.split(z)
+      return self.autoencoder.merge(
+          self.model.apply({'params': params}, z, t, condition['tokens'], condition['roll'], condition['has_roll']))
     return apply
 
   def attention(self, params) -> Callable[[jax.Array, jax.Array, dict[str, jax.Array], jax.Array], jax.Array]:
-    """fn(z (B, *grid, c), t (B,), condition, words (B, L)) -> (B, *grid): the attention of each cell to the words of its row.
+    """fn(z (B, T', F', c), t (B,), condition, words (B, L)) -> (B, T', F'): the attention of each cell to the words of its row.
 
     Words are weights of the condition's tokens: the result is their weighted mean over the tokens that are no padding, of the
     probability that `unet.text_attention` gives; 0 in rows without words.
     """
     def apply(z, t, condition, words):
-      tokens = condition['tokens']
+      tokens, z = condition['tokens'], self.autoencoder.split(z)
       _, kept = self.model.apply(
           {'params': params}, z, t, tokens, condition['roll'], condition['has_roll'], mutable='intermediates')
       each = unet_lib.text_attention(kept, z.shape[1:-1])[..., 1:]  # (B, *grid, L), without the start
+      each = each.mean(tuple(range(3, each.ndim - 1)))  # (B, T', F', L), over the planes of a volume
       words = jnp.where(tokens == text_lib.PAD, 0.0, words)
       total = jnp.einsum('b...l,bl->b...', each, words)
       return total / jnp.maximum(_expand(words.sum(-1), total.ndim), jnp.finfo(total.dtype).tiny)
@@ -183,7 +196,14 @@ class LatentDiffusion:
     ts = jnp.linspace(1.0, 0.0, how.steps + 1)
     z0 = sampler_lib.sample(how.name, model_fn, z1, ts, self.schedule, self.prediction,
                             keys=jax.vmap(lambda k: jax.random.fold_in(k, 1))(keys))
-    return {'latent': z0, 'spectrogram': self.decode(frozen, z0)}
+    return {'latent': z0, 'spectrogram': self.render(frozen, z0, keys, how.amplitude)}
+
+  def render(self, frozen, z, keys, amplitude='expectation'):
+    """Standardised latents -> S (B, T, F, C) in [0, 1]; `amplitude` in AMPLITUDES, 'sample' draws from keys (B,)."""
+    decoded = self.decode(frozen, z)
+    if amplitude == 'expectation':
+      return decoded.amplitude()
+    return jax.vmap(lambda each, key: each.sample(jax.random.fold_in(key, 2)))(decoded, keys)
 
   def _latent_tail(self):
     """(F', c) of the latent, from the front end's geometry."""

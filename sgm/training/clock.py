@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import sys
 import time
 from typing import Any, Callable, Iterator
@@ -20,6 +21,12 @@ def hours(seconds: float) -> str:
   minutes, s = divmod(int(max(seconds, 0.0)), 60)
   h, m = divmod(minutes, 60)
   return f'{h}:{m:02d}:{s:02d}' if h else f'{m}:{s:02d}'
+
+
+def peak_memory_mb() -> float:
+  """The most memory that was in use so far, in MB: of the first device where it says so (GPU, TPU), else of this process."""
+  stats = jax.local_devices()[0].memory_stats() or {}
+  return stats.get('peak_bytes_in_use', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024) / 2**20
 
 
 class Clock:

@@ -47,15 +47,30 @@ def test_types_come_from_the_defaults():
 
 
 @pytest.mark.parametrize('arg, message', [
-    ('presett=tiny', "unknown configuration argument 'presett'; known: data, level, preset, scale"),
+    ('presett=tiny', "unknown configuration argument 'presett'; known: data, level, levels, preset, representation, scale"),
     ('preset=huge,data=d', "preset='huge' is not known; known: tiny, small, base"),
     ('preset=tiny', 'data=... is empty'),
     ('data', "'data' has no value"),
     ('scale=bark,data=d', "scale='bark' is not known"),
+    ('representation=cube,data=d', "representation='cube' is not known; known: scalar, scalar_softmax, levels"),
+    ('representation=volume,levels=15,data=d', 'levels=15: expected a multiple of 2, 2 or more, nearest 14'),
+    ('representation=levels,levels=1,data=d', 'levels=1: expected a multiple of 1, 2 or more, nearest 2'),
 ])
 def test_bad_arguments(arg, message):
   with pytest.raises(ValueError, match=re.escape(message)):
     autoencoder.get_config(arg)
+
+
+def test_a_diffusion_model_takes_the_autoencoders_representation(tmp_path):
+  config = autoencoder.get_config('preset=tiny,data=d,representation=volume,levels=16')
+  (tmp_path / 'config.json').write_text(json.dumps({'config': config.to_dict()}))
+  c = ldm.get_config(f'preset=tiny,data=d,autoencoder={tmp_path}')
+  assert (c.model.dims, c.codec.representation, c.codec.levels) == (3, 'volume', 16)
+  assert c.model == ldm.get_config('preset=tiny,data=d,autoencoder=none,representation=volume,levels=16').model
+  for arg, message in (('representation=scalar', f'representation=scalar: the autoencoder {tmp_path} has volume'),
+                       ('levels=64', f'levels=64: the autoencoder {tmp_path} has 16')):
+    with pytest.raises(ValueError, match=re.escape(message)):
+      ldm.get_config(f'preset=tiny,data=d,autoencoder={tmp_path},{arg}')
 
 
 def test_an_empty_autoencoder_is_refused():

@@ -1,3 +1,4 @@
+from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +27,47 @@ def test_fold_keeps_a_patch_together():
 def test_fold_names_the_axis_that_does_not_divide():
   with pytest.raises(ValueError, match='axis 1 of 6 does not divide by patch 4'):
     layers.fold(jnp.zeros((1, 8, 6, 1)), (4, 4))
+
+
+@pytest.mark.parametrize('planes, kernel, strides', [
+    (2, (3, 3, 3), (1, 1, 1)), (2, (3, 3, 3), (2, 2, 1)), (4, (3, 3, 3), (2, 2, 2)), (3, (3, 3, 3), (1, 1, 1)), (2, (1, 1, 3), (1, 1, 1))])
+def test_a_banded_convolution_is_the_3d_one(planes, kernel, strides):
+  x = jax.random.normal(jax.random.key(0), (2, 6, 4, planes, 3))
+  banded = layers.BandedConv(5, kernel, strides, nn.initializers.lecun_normal())
+  plain = nn.Conv(5, kernel, strides=strides, padding='SAME')
+  params = banded.init(jax.random.key(1), x)
+  assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, plain.init(jax.random.key(1), x))
+  value = lambda model: jax.value_and_grad(lambda p: jnp.square(model.apply(p, x)).sum())
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), value(banded)(params), value(plain)(params))
+
+
+def test_a_factorised_convolution_is_one_of_planes_then_one_of_amplitude():
+  x = jax.random.normal(jax.random.key(0), (2, 6, 4, 2, 3))
+  conv = layers.Conv(5, factorised=True)
+  params = conv.init(jax.random.key(1), x)['params']
+  shapes = {name: p['kernel'].shape for name, p in params.items()}
+  assert shapes == {'plane': (3, 3, 1, 3, 5), 'amplitude': (1, 1, 3, 5, 5)}
+  plane = nn.Conv(5, (3, 3), padding='SAME', use_bias=False).apply({'params': {'kernel': params['plane']['kernel'][:, :, 0]}},
+                                                                   x.transpose(0, 3, 1, 2, 4).reshape(4, 6, 4, 3))
+  plane = plane.reshape(2, 2, 6, 4, 5).transpose(0, 2, 3, 1, 4)
+  expected = nn.Conv(5, (3,), padding='SAME', use_bias=False).apply({'params': {'kernel': params['amplitude']['kernel'][0, 0]}}, plane)
+  np.testing.assert_allclose(conv.apply({'params': params}, x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('channels, groups', [(32, 8), (12, 6), (42, 7), (13, 1)])
+def test_a_group_norm_has_as_many_groups_as_divide_its_channels(channels, groups):
+  x = jax.random.normal(jax.random.key(0), (2, 4, channels))
+
+  class Norm(nn.Module):
+
+    @nn.compact
+    def __call__(self, x):
+      return layers.group_norm(x, 'norm')
+
+  y, _ = Norm().init_with_output(jax.random.key(0), x)
+  grouped = np.asarray(x).reshape(2, 4, groups, -1)
+  centred = grouped - grouped.mean((1, 3), keepdims=True)
+  np.testing.assert_allclose(y.reshape(grouped.shape), centred / np.sqrt(centred.var((1, 3), keepdims=True) + 1e-5), atol=1e-4)
 
 
 @pytest.mark.parametrize('dims', [1, 2, 3])

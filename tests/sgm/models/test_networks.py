@@ -38,10 +38,11 @@ def test_autoencoder(dims):
   model = autoencoder.Autoencoder(dims=dims, patch=(4,) * dims, width=16, blocks=1, latent_channels=4)
   latent = (2, *(n // 4 for n in grid), 4)
   params = filled(model, s, jnp.zeros(latent))
-  location, log_scale, mean, logvar = jax.eval_shape(lambda p: model.apply({'params': p}, s, jnp.zeros(latent)), params)
-  assert location.shape == log_scale.shape == s.shape
+  assert model.latent_shape(s.shape) == latent
+  decoded, mean, logvar = jax.eval_shape(lambda p: model.apply({'params': p}, s, jnp.zeros(latent)), params)
+  assert decoded.location.shape == decoded.log_scale.shape == s.shape
   assert mean.shape == logvar.shape == latent
-  before, after = one_step(lambda p: jnp.mean((model.apply({'params': p}, s, jnp.zeros(latent))[0] - s) ** 2), params)
+  before, after = one_step(lambda p: jnp.mean((model.apply({'params': p}, s, jnp.zeros(latent))[0].location - s) ** 2), params)
   assert after < before
 
 

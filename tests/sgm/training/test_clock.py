@@ -4,6 +4,7 @@ import io
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from sgm.training import clock as clock_lib
@@ -83,3 +84,12 @@ def test_flops_of_a_convolution():
 
 def test_matmul_rate_is_measured():
   assert 0.1 < clock_lib.matmul_gflops(size=256) < 1e6
+
+
+def test_peak_memory_is_that_of_the_process():
+  before = clock_lib.peak_memory_mb()
+  held = np.ones(2**25)  # 256 MB
+  assert before > 100
+  assert clock_lib.peak_memory_mb() >= before and held.sum() == 2**25
+  status = dict(line.split(':', 1) for line in open('/proc/self/status', encoding='utf-8'))
+  assert clock_lib.peak_memory_mb() == pytest.approx(int(status['VmHWM'].split()[0]) / 1024, rel=0.02)
