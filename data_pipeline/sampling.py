@@ -11,6 +11,7 @@ from data_pipeline.scene import ENVIRONMENTS, NEARS, NOISES
 
 DENSITY = (0.06, 0.55, 0.29, 0.10)  # probabilities of 0, 1, 2, 3 events
 LEVEL_RANGE_DB = (-42.0, -16.0)
+USUAL_LEVEL_DB, LEVEL_SPREAD_DB = -28.0, 5.5
 TWICE = 0.05        # chance that a further event is another bird of the first one's species
 THROUGHOUT = 0.12   # chance that a bird goes on for most of the clip
 LONG = (0.7, 0.93)  # of the clip, how long it then lasts
@@ -64,6 +65,6 @@ def draw_level(noise_db: float, rng: np.random.Generator) -> float:
   """In dB re full scale. Birds sing up against noise (the Lombard effect): the faintest is just above the background."""
   low, high = max(LEVEL_RANGE_DB[0], noise_db + 2), LEVEL_RANGE_DB[1]
   while True:  # a truncated normal; more than half of the draws are inside
-    level = rng.normal(-28.0, 5.5)
+    level = rng.normal(USUAL_LEVEL_DB, LEVEL_SPREAD_DB)
     if low <= level <= high:
       return float(level)

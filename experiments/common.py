@@ -20,10 +20,12 @@ DB_RANGE = (-90.0, -10.0)  # band power re a full-scale sine
 # What a spectrogram is to the networks (see sgm/models/representation.py): axes of their grid, planes that the latent keeps of
 # the amplitude axis, and widths that give every arm as many parameters as `scalar`, within 5 % at 16 levels (tools.match_budget).
 PICTURE = dict(dims=2, planes=1, autoencoder=dict(width=96), unet=dict(dims=2, factorised=False, width=32, mults=(1, 2)))
-VOLUME = dict(dims=3, planes=2, autoencoder=dict(width=56), unet=dict(dims=3, factorised=False, width=20, mults=(1, 2)))
+VOLUME = dict(dims=3, planes=2, autoencoder=dict(width=54), unet=dict(dims=3, factorised=False, width=21, mults=(1, 1.905)))
 REPRESENTATIONS = {
-    'scalar': PICTURE, 'scalar_softmax': PICTURE, 'levels': PICTURE,
-    'factorised': VOLUME | dict(autoencoder=dict(width=80), unet=dict(dims=3, factorised=True, width=28, mults=(1, 2))),
+    'scalar': PICTURE,
+    'scalar_softmax': PICTURE | dict(autoencoder=dict(width=84)),
+    'levels': PICTURE | dict(autoencoder=dict(width=75)),
+    'factorised': VOLUME | dict(autoencoder=dict(width=72), unet=dict(dims=3, factorised=True, width=32, mults=(1, 1.75))),
     'volume': VOLUME, 'volume_filled': VOLUME, 'volume_permuted': VOLUME,
 }
 

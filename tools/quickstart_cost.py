@@ -21,13 +21,16 @@ def count(params: Any) -> int:
   return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
 
 
-def _flops(task: Any, frozen: Any, latent: tuple[int, ...], species: int) -> float:
-  """FLOPs of loss and gradients for one example, from the lowered program."""
-  shape = lambda *s, dtype='float32': jax.ShapeDtypeStruct((ROWS, *s), dtype)
-  tokens = shape(PROMPT_TOKENS, dtype='int32')
-  batch = {'latent': shape(*latent), 'tokens': tokens, 'partial_tokens': tokens, 'roll': shape(latent[0], species)}
+def flops_per_example(task: Any, frozen: Any, features: dict[str, tuple[int, ...]]) -> float:
+  """FLOPs of loss and gradients for one example, from the lowered program; `features` {name: shape} of one example."""
+  batch = {name: jax.ShapeDtypeStruct((ROWS, *shape), 'int32' if 'tokens' in name else 'float32') for name, shape in features.items()}
   params = jax.eval_shape(task.init, jax.random.key(0), batch)
   return clock.loss_flops(task, params, frozen, batch) / ROWS
+
+
+def diffusion_features(latent: tuple[int, ...], species: int) -> dict[str, tuple[int, ...]]:
+  """What a latent diffusion model learns from, with latents of this shape."""
+  return {'latent': latent, 'tokens': (PROMPT_TOKENS,), 'partial_tokens': (PROMPT_TOKENS,), 'roll': (latent[0], species)}
 
 
 def compare(out: pathlib.Path) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def compare(out: pathlib.Path) -> dict[str, Any]:
   latent = run.task.autoencoder.latent_shape((1, *spectrogram))[1:]
   rows = []
   for name, task, shape in (('latent', run.task, latent), ('pixel', pixel, spectrogram)):
-    flops = _flops(task, run.frozen, shape, species)
+    flops = flops_per_example(task, run.frozen, diffusion_features(shape, species))
     rows.append({'space': f'{name} {" x ".join(map(str, shape))}', 'values': int(np.prod(shape)),
                  'mflop_per_example': round(flops / 1e6, 1)})
   parameters = {name: count(restore.load(out / name).params) for name in ('autoencoder', 'judge', 'ldm')}

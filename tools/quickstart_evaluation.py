@@ -10,29 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from data_pipeline import pipeline
 from data_pipeline import prompts as prompts_lib
 from data_pipeline import species as species_lib
 from sgm import render
 from sgm import sample
 from sgm.evaluation import bootstrap
 from sgm.evaluation import detection
-from sgm.evaluation import evaluator as evaluator_lib
 from sgm.evaluation import judge as judge_lib
 from sgm.evaluation import label_fidelity
 from sgm.evaluation import metrics
 from sgm.evaluation import reconstruction
 from sgm.tasks import restore
+from tools import evaluated_runs
 from tools import quickstart_cost
 
 PICTURES = 6
 SAMPLES_PER_PROMPT = 2
-
-
-def _context(workdir: pathlib.Path) -> tuple[restore.Run, evaluator_lib.Context]:
-  run = restore.load(workdir)
-  batches = functools.partial(pipeline.eval_batches, run.config.data.dir)
-  return run, evaluator_lib.Context(run.config, run.task, run.labels, batches)
 
 
 def example_prompts(labels: restore.Labels) -> list[str]:
@@ -53,15 +46,13 @@ def evaluate(out: pathlib.Path, *, limit: int, seed: int) -> dict[str, Any]:
   """
   folder = out / 'evaluation'
   folder.mkdir(exist_ok=True)
-  splits = pipeline.open_dataset(str(out / 'data')).splits
-  single = 'single' if 'single' in splits else 'test'
-  mixtures = 'pairs' if 'pairs' in splits else 'test'
+  splits = evaluated_runs.splits(str(out / 'data'))
   key = {'limit': limit, 'seed': seed, **{name: restore.fingerprint(out / name) for name in ('autoencoder', 'judge', 'ldm')}}
   clips = {'both': limit, 'text': max(1, limit // 2), 'roll': max(1, limit // 2)}  # the ablations need no interval as narrow
   parts = {
       'reconstruction': lambda: _reconstruction(out, limit),
-      **{f'generation_{kind}': functools.partial(_generation, out, single, clips[kind], kind, seed) for kind in label_fidelity.CONDITIONS},
-      'detection': lambda: _detection(out, mixtures, limit, seed),
+      **{f'generation_{kind}': functools.partial(_generation, out, splits, clips[kind], kind, seed) for kind in label_fidelity.CONDITIONS},
+      'detection': lambda: _detection(out, splits.mixtures, limit, seed),
       'samples': lambda: _samples(out, seed),
       'cost': lambda: quickstart_cost.compare(out),
   }
@@ -116,7 +107,7 @@ def _media(out: pathlib.Path, name: str, picture: bytes, audio: np.ndarray | Non
 
 
 def _reconstruction(out: pathlib.Path, limit: int) -> dict[str, Any]:
-  run, context = _context(out / 'autoencoder')
+  run, context = evaluated_runs.open_run(out / 'autoencoder')
   e = reconstruction.Reconstruction(context, split='test', every=1, limit=limit, batch_size=64, judge=str(out / 'judge'))
   e.run(run.params, run.frozen)
   d = e.details
@@ -134,11 +125,10 @@ def _reconstruction(out: pathlib.Path, limit: int) -> dict[str, Any]:
   return {**result, 'gallery': gallery}
 
 
-def _generation(out: pathlib.Path, split: str, limit: int, kind: str, seed: int) -> dict[str, Any]:
-  run, context = _context(out / 'ldm')
-  scenes = pipeline.open_dataset(run.config.data.dir).splits[split]
-  e = label_fidelity.LabelFidelity(context, split=split, every=1, limit=limit, batch_size=32, judge=str(out / 'judge'),
-                                   condition=kind, repeats=max(1, limit // scenes), seed=seed)
+def _generation(out: pathlib.Path, splits: evaluated_runs.Splits, limit: int, kind: str, seed: int) -> dict[str, Any]:
+  run, context = evaluated_runs.open_run(out / 'ldm')
+  e = label_fidelity.LabelFidelity(context, split=splits.single, every=1, limit=limit, batch_size=32, judge=str(out / 'judge'),
+                                   condition=kind, repeats=max(1, limit // splits.scenes), seed=seed)
   sums = e.run(run.params, run.frozen)
   d = e.details
   taxonomy = run.labels.taxonomy
@@ -162,7 +152,7 @@ def _generation(out: pathlib.Path, split: str, limit: int, kind: str, seed: int)
 
 
 def _detection(out: pathlib.Path, split: str, limit: int, seed: int) -> dict[str, Any]:
-  run, context = _context(out / 'ldm')
+  run, context = evaluated_runs.open_run(out / 'ldm')
   e = detection.Detection(context, split=split, every=1, limit=limit, batch_size=16, fit_split='train', fit_limit=2000,
                           threshold_split='val', threshold_limit=limit // 2, floor_db=-75.0, seed=seed, search={})
   e.run(run.params, run.frozen)

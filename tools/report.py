@@ -15,6 +15,9 @@ and, where there are any,
 gallery.json: [{section, title, caption, audio, image}], section one of SECTIONS, paths relative to OUT or null; entries
 that follow each other with the same `group` stand in one row. A clip written by sgm.render has its prompt and seed read
 from the scene.json beside it.
+
+A folder with a plan.json is a sweep of tools.ablate (or its results alone, NAME.json): its report compares the arms, see
+tools.ablation_report, and needs two seeds or more.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ import statistics
 import sys
 from typing import Any, Iterable, Mapping
 
-
+from tools import ablation_report
+from tools import ablation_results
 from tools import pages
 from tools import report_charts
 from tools import report_files as files
@@ -48,10 +52,13 @@ def build(out: str | os.PathLike) -> pathlib.Path:
 
   Raises:
     FileNotFoundError: there is no folder OUT.
+    ValueError: a sweep whose plan is damaged, or of fewer than two seeds.
   """
   out = pathlib.Path(out)
   if not out.is_dir():
     raise FileNotFoundError(f'{out}: no such folder; give the folder that a run was written to')
+  if ablation_results.is_sweep(out):
+    return ablation_report.build(out)
   path = out / 'report.html'
   pages.write(path, 'report_template.html', view(out), {'number': report_charts.number})
   return path
@@ -165,7 +172,7 @@ def main(argv: list[str] | None = None) -> None:
   parser.add_argument('--runs', required=True, metavar='OUT', help='the folder a run was written to')
   try:
     print(build(parser.parse_args(argv).runs))
-  except OSError as error:
+  except (OSError, ValueError) as error:
     sys.exit(f'tools.report: {error}')
 
 
