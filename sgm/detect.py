@@ -8,8 +8,8 @@ at most this share of the windows, whatever else there is. --fdr: of the species
 absent, on average; with many species it lets fewer false alarms through.
 
 OUT holds, for every file, Raven and Audacity tables and JAMS, and for all of them detections.csv (BirdNET's columns),
-all.selections.txt (Raven, over all files) and summary.json. --pictures 20 adds index.html, a page that opens without a server,
-with pictures and sounds of the 20 surest events of each species. An interrupted run continues with the files that it had not
+all.selections.txt (Raven, over all files), summary.json and index.html, a page that opens without a server; --pictures 20 adds
+pictures and sounds of the 20 surest events of each species to it. An interrupted run continues with the files that it had not
 finished.
 """
 
@@ -77,10 +77,11 @@ def detect(d: detector_lib.Detector, paths: list[pathlib.Path], out: pathlib.Pat
         f'{len(result.events)} events, {result.windows} windows, {result.odd} odd'))
   in_order = [results[path] for path in paths]
   summary = detected_files.write_all(out, in_order, taxonomy, hearing.rule.promise)
+  workdir_lib.return_memory()
   if pictures:
     say(f'pictures and sounds of up to {pictures} events of each species')
-    clips = detected_clips.write(out, in_order, pictures, taxonomy, d.run.task.frontend.high_hz, o.channel == 'mix')
-    detected_page.write(out, in_order, clips, summary, taxonomy)
+  clips = detected_clips.write(out, in_order, pictures, taxonomy, d.run.task.frontend.high_hz, o.channel == 'mix')
+  detected_page.write(out, in_order, clips, summary, taxonomy)
   return summary
 
 
@@ -122,7 +123,6 @@ def _check_flags(f: Any) -> None:
 
 def main(argv: list[str]) -> None:
   f = flags.FLAGS
-  workdir_lib.return_memory()  # keep_heap would take a third off the time, but its heap grows over hours of sound
   workdir_lib.quiet_libraries()
   workdir_lib.enable_compilation_cache()
   try:
@@ -155,7 +155,8 @@ if __name__ == '__main__':  # flags are defined here only: importing this module
   flags.DEFINE_float('fdr', None, 'instead: of the species reported in a window at most this share is absent, on average',
                      lower_bound=0.0, upper_bound=1.0)
   flags.DEFINE_list('species', [], 'only these of the model: codes, common or scientific names')
-  flags.DEFINE_string('channel', Options.channel, 'all: each channel by itself; mix: their average; or a number, from 1')
+  flags.DEFINE_string('channel', Options.channel, 'all: each channel by itself; mix: their average, called channel 1 in all '
+                      'tables; or a number, from 1')
   flags.DEFINE_float('min_gap', Options.min_gap, 'seconds of silence that part two events of one species', lower_bound=0.0)
   flags.DEFINE_float('overlap', Options.overlap, 'share of a window that the next one covers too', lower_bound=0.1,
                      upper_bound=0.9)
@@ -163,7 +164,7 @@ if __name__ == '__main__':  # flags are defined here only: importing this module
                      lower_bound=0.0, upper_bound=1.0)
   flags.DEFINE_bool('uncalibrated', False, 'raw scores above --min_score, which are no probabilities')
   flags.DEFINE_float('min_score', Options.min_score, 'least raw score (with --uncalibrated)')
-  flags.DEFINE_integer('pictures', 0, 'so many events of each species, the surest ones, get a picture and a sound on a page',
+  flags.DEFINE_integer('pictures', 0, 'so many events of each species, the surest ones, get a picture and a sound on the page',
                        lower_bound=0)
   flags.DEFINE_integer('workers', 2, 'files that are decoded at a time', lower_bound=1)
   flags.mark_flags_as_required(['workdir', 'out'])

@@ -10,6 +10,7 @@ that the data cannot give (masks without stems, scenes that cannot be sounded an
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -41,7 +42,6 @@ from tools import quickstart_cost
 
 SEED = 0
 GENERATIONS = 64  # of each scene of the overlap test
-FLOOR_DB = -75.0
 FIT_CLIPS = 64  # of the detector's band-energy baseline, which is not reported and should cost nothing
 REFERENCES = 'ablation_references'  # folder beside the judge's
 
@@ -95,7 +95,7 @@ def detector_metrics(run: restore.Run, context: evaluator_lib.Context, limit: in
   mixtures = evaluated_runs.splits(run.config.data.dir).mixtures
   e = detection.Detection(
       context, split=mixtures, every=1, limit=limit // 2, batch_size=20, search={}, fit_split='train', fit_limit=FIT_CLIPS,
-      threshold_split='val', threshold_limit=limit // 4, floor_db=FLOOR_DB, seed=SEED)
+      threshold_split='val', threshold_limit=limit // 4, floor_db=overlap_reference.FLOOR_DB, seed=SEED)
   sums = e.run(run.params, run.frozen)
   found = {'detector_auroc': _entry(sums['presence_auroc'][0], len(e.details['presence']), chance=0.5)}
   if 'iou' in e.details:
@@ -106,15 +106,15 @@ def detector_metrics(run: restore.Run, context: evaluator_lib.Context, limit: in
 def overlap_metrics(run: restore.Run, reference: overlap_reference.Reference, count: int) -> Metrics:
   """Energy distance per cell of `count` clips of each scene to its renderings, amplitudes rounded to the run's levels.
 
-  As many of the renderings are held out, and their distance to the others is the floor: 0 but for chance.
+  As many renderings are held out and compared with the others in their place: the floor, 0 but for chance.
   """
   requests = [sample.Request('', scene, i) for i, scene in enumerate(reference.scenes)]
   drawn = overlap.generated(run.task, run.params, run.frozen, sample.condition_of(run, requests, 'both'), count, SEED)
-  real = overlap.quantised(reference.s, run.config.codec.levels)  # (K, R, T, F)
+  rounded = functools.partial(overlap.quantised, levels=run.config.codec.levels)
+  rest = rounded(reference.s[:, count:])  # (K, R - count, T, F)
   found = {}
-  for name, s in (('floor', real[:, :count]), *drawn.items()):
-    s = overlap.quantised(s, run.config.codec.levels)
-    distance = np.stack([overlap.energy_distance(*pair) for pair in zip(s, real[:, count:])])  # (K, T, F)
+  for name, s in {'floor': reference.s[:, :count], **drawn}.items():
+    distance = np.stack([overlap.energy_distance(*pair) for pair in zip(rounded(s), rest)])  # (K, T, F)
     found |= {f'overlap_{kind}_{name}': _mean(distance[cells]) for kind, cells in reference.kinds.items()}
   return found
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import gc
 import math
 import pathlib
 from typing import Sequence
@@ -61,14 +62,15 @@ def write(out: pathlib.Path, results: Sequence[FileResult], most: int, taxonomy:
   """Writes pictures and sounds into OUT/pictures, in the place of an earlier run's; returns them by species, surest first.
 
   Args:
-    most: of each species.
+    most: of each species; 0: none.
     high_hz: up to which frequency a picture goes.
     mixed: the average of all channels was heard, else each by itself.
 
   Raises BadRecording: a file that can no longer be opened.
   """
   folder = out / FOLDER
-  folder.mkdir(exist_ok=True)
+  if most:
+    folder.mkdir(exist_ok=True)
   for old in folder.glob('*_[0-9][0-9][0-9][0-9].*'):
     old.unlink()
   chosen = best(results, most)
@@ -103,6 +105,7 @@ def _write_one(folder: pathlib.Path, name: str, x: np.ndarray, rate: int, result
            f'channel {e.channel}')
   box = render.Box(e.onset, e.offset, e.low_hz, e.high_hz, '', 0)
   (folder / f'{name}.png').write_bytes(render.spectrogram_figure(S, grid, title=title, boxes=[box]))
+  gc.collect(1)  # a figure refers to itself: by themselves dozens would gather
   gain = LOUDNESS / max(float(np.abs(x).max()), 1e-6)
   (folder / f'{name}.wav').write_bytes(render.encode_wav(gain * x[:, None], rate)[0])
   return Clip(result, e, f'{FOLDER}/{name}.png', f'{FOLDER}/{name}.wav', 20 * math.log10(gain),

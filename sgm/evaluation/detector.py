@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from concurrent import futures
 import dataclasses
+import functools
 import json
+import os
 import pathlib
-from typing import Any
+from typing import Any, Callable
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +28,7 @@ from sgm.training import workdir as workdir_lib
 
 FOLDER = 'detector'
 DEFAULT = search_lib.Settings()
+BATCH = 16  # windows that an accelerator hears at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,16 +64,27 @@ class Detector:
     self.run, self.settings, self.calibration, self._seed = run, settings or DEFAULT, calibration, seed
     species = len(run.labels.taxonomy)
     self.thresholds = np.tile(detection.UNCHOSEN, (species, 1)) if thresholds is None else np.asarray(thresholds, np.float64)
-    queries = queries_lib.species_queries(run.labels, run.config.clip.latent_frames, self.settings.loudness)
+    # On CPUs one thread of XLA for each window, and one window for each core, gets more done than all threads for one batch.
+    on_cpu = jax.default_backend() == 'cpu'
+    self._at_once, self._threads = (1, os.cpu_count() or 1) if on_cpu else (BATCH, 1)
+    self._options = {'xla_cpu_multi_thread_eigen': False} if on_cpu else {}
+    self._keys = jnp.broadcast_to(jax.random.key(seed), (self._at_once,))
+
+  @functools.cached_property
+  def _compiled(self) -> Callable[..., tuple[jax.Array, ...]]:
+    """(params, frozen, audio (at_once, samples, 1), keys (at_once,)) -> scores, maps, spectrogram, features."""
+    task = self.run.task
+    queries = queries_lib.species_queries(self.run.labels, self.run.config.clip.latent_frames, self.settings.loudness)
 
     def hear(params, frozen, audio, keys):
-      s = run.task.frontend(audio)  # (B, T, F, 1)
-      z0 = run.task.encode(frozen, s)
-      scores, maps = search_lib.search(run.task, params, z0, keys, queries, self.settings)
-      denoiser = noising.Denoiser(run.task.denoiser(params), run.task.schedule, run.task.prediction)
+      s = task.frontend(audio)  # (B, T, F, 1)
+      z0 = task.encode(frozen, s)
+      scores, maps = search_lib.search(task, params, z0, keys, queries, self.settings)
+      denoiser = noising.Denoiser(task.denoiser(params), task.schedule, task.prediction)
       return scores, maps, s[..., 0], oddity.features(denoiser, z0, queries_lib.nothing(queries), keys)
 
-    self._hear = jax.jit(hear)
+    audio = jax.ShapeDtypeStruct((self._at_once, self.samples, 1), np.float32)
+    return jax.jit(hear, compiler_options=self._options).lower(self.run.params, self.run.frozen, audio, self._keys).compile()
 
   @property
   def species(self) -> tuple[str, ...]:
@@ -93,8 +108,12 @@ class Detector:
   def hear(self, audio: np.ndarray) -> Heard:
     """Windows (B, samples, 1), prepared as the training clips were. The same noise for every window: a window's score does not
     depend on the others."""
-    keys = jnp.broadcast_to(jax.random.key(self._seed), audio.shape[:1])
-    *heard, features = map(np.asarray, self._hear(self.run.params, self.run.frozen, audio, keys))
+    padding = np.repeat(audio[-1:], -len(audio) % self._at_once, 0)
+    parts = np.split(np.concatenate([audio, padding]), range(self._at_once, len(audio), self._at_once))
+    compiled = self._compiled  # here, lest every thread compiles it
+    with futures.ThreadPoolExecutor(self._threads) as pool:
+      rows = list(pool.map(lambda part: jax.device_get(compiled(self.run.params, self.run.frozen, part, self._keys)), parts))
+    *heard, features = (np.concatenate(columns)[:len(audio)] for columns in zip(*rows))
     ood = np.full(len(features), np.nan, np.float32) if self.calibration is None else self.calibration.surprise(features)
     return Heard(*heard, features, ood)
 

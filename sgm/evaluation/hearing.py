@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 from typing import Any, Callable, Iterator
 
@@ -13,8 +14,9 @@ from sgm.evaluation import detector as detector_lib
 from sgm.evaluation import localisation
 from sgm.evaluation import presence
 from sgm.evaluation import windows as windows_lib
+from sgm.training import workdir as workdir_lib
 
-BATCH = 16  # windows
+BATCH = max(16, os.cpu_count() or 1)  # windows; one at least for each core
 PAIRS = 32  # of a window and a species, whose masks are made at a time
 
 
@@ -81,6 +83,7 @@ class Hearing:
     def hear() -> Iterator[tuple[pathlib.Path, detected_files.FileResult]]:
       if batch:
         self._hear(batch, open_files)
+        workdir_lib.return_memory()  # some milliseconds of a batch: memory stays level over hours of sound
         progress({item.path: (item.start + min(item.valid, self._hop)) / self._d.sample_rate for item in batch})
       yield from ((end.path, open_files.pop(end.path, self._new()).finish(end)) for end in ends)
       batch.clear()
@@ -95,8 +98,8 @@ class Hearing:
   def _hear(self, batch: list[windows_lib.Item], open_files: dict[pathlib.Path, detected_files.Building]) -> None:
     d = self._d
     audio = np.stack([self._prepare(item.samples) for item in batch])  # (B, samples, 1)
-    heard = d.hear(np.concatenate([audio, np.repeat(audio[-1:], BATCH - len(audio), 0)]))  # one compiled shape
-    verdict = self.rule(heard.scores[:len(batch)], heard.ood[:len(batch)])
+    heard = d.hear(audio)
+    verdict = self.rule(heard.scores, heard.ood)
     silent = np.array([not item.samples.any() for item in batch])
     window, species = np.nonzero(verdict.found & ~silent[:, None])
     masks = self._masks(heard, window, species)

@@ -37,7 +37,7 @@ def energy_distance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
   """
   x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
   if min(len(x), len(y)) < 2 or x.shape[1:] != y.shape[1:]:
-    raise ValueError(f'energy_distance: shapes {x.shape} and {y.shape}: expected two samples or more of each, of the same cells')
+    raise ValueError(f'energy_distance: shapes {x.shape} and {y.shape}: expected two samples or more of each, of equal cells')
   n, m = len(x), len(y)
   within_x, within_y = _sum_over_pairs(x), _sum_over_pairs(y)
   between = _sum_over_pairs(np.concatenate([x, y])) - within_x - within_y

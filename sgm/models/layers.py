@@ -113,6 +113,10 @@ class Conv(nn.Module):
     return self._convolve(x, (1,) * (dims - 1) + (self.kernel,), (1,) * (dims - 1) + strides[-1:], last, 'amplitude')
 
   def _convolve(self, x, kernel, strides, init, name):
+    if kernel[-1] == 1 and len(kernel) == 3:  # every plane by itself
+      planes = jnp.moveaxis(x, 3, 1).reshape(-1, *x.shape[1:3], x.shape[-1])  # (B A, T, F, C)
+      y = nn.Conv(self.features, kernel[:2], strides=strides[:2], padding='SAME', kernel_init=init, name=name)(planes)
+      return jnp.moveaxis(y.reshape(x.shape[0], x.shape[3], *y.shape[1:]), 1, 3)
     if x.ndim == 5 and x.shape[3] <= SHORT:
       return BandedConv(self.features, kernel, strides, init, name=name)(x)
     return nn.Conv(self.features, kernel, strides=strides, padding='SAME', kernel_init=init, name=name)(x)

@@ -190,11 +190,9 @@ def keep_heap() -> None:
 
 
 def return_memory() -> None:
-  """Makes glibc give every freed block of a megabyte or more back at once. For entry points that run for hours.
+  """Makes glibc give all whole pages of freed memory back. For entry points that run for hours, every now and then.
 
-  By itself it raises that limit with each such block that is freed, up to 32 MB; the blocks then lie in a heap between small
-  ones that stay, and the heap grows for want of a gap that is large enough.
+  By itself it does so at the end of a heap alone: what is freed between blocks that stay adds up.
   """
   if platform.libc_ver()[0] == 'glibc':
-    m_mmap_threshold = -3  # malloc.h
-    ctypes.CDLL(None).mallopt(m_mmap_threshold, 2 ** 20)
+    ctypes.CDLL(None).malloc_trim(0)

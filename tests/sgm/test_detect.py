@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from absl import flags
+import jax
 import numpy as np
 import pytest
 import soundfile
@@ -127,6 +128,16 @@ def test_a_window_does_not_depend_on_its_batch(calibrated, recordings, heard, tm
   assert rows(heard[0]) == rows(tmp_path / 'b') and heard[1]['events']
 
 
+def test_an_accelerator_hears_the_same(calibrated, recordings, ldm_workdir, monkeypatch):
+  sound = soundfile.read(recordings / 'long.wav', dtype='float32')[0][:6 * calibrated.samples].reshape(6, -1, 1)
+  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+  monkeypatch.setattr(detector, 'BATCH', 4)
+  batched = detector.load(ldm_workdir)
+  for one, other in zip(vars(calibrated.hear(sound)).values(), vars(batched.hear(sound)).values()):
+    assert len(one) == 6 and one.std(0).max() > 0
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 def test_raw_scores(ldm_workdir, calibrated, recordings, tmp_path):
   d = detector.load(ldm_workdir, calibrated=False)
   summary = run(d, recordings, tmp_path, options=detect.Options(false_alarm_rate=None, min_score=1e9))
@@ -156,6 +167,9 @@ def test_a_page_of_the_surest_events(calibrated, recordings, heard, tmp_path):
   assert len(files) == 2 * shown and page.count('<audio') == shown and all(f'src="pictures/{name}"' in page for name in files)
   run(calibrated, recordings, tmp_path, pictures=1)  # in the place of the first ones
   assert len(list((tmp_path / 'pictures').iterdir())) == 2 * len(summary['species'])
+  run(calibrated, recordings, tmp_path)
+  assert not list((tmp_path / 'pictures').iterdir())
+  assert (tmp_path / 'index.html').read_text() == (heard[0] / 'index.html').read_text() != page
 
 
 def test_windows_must_overlap(calibrated, recordings, tmp_path):

@@ -59,7 +59,7 @@ def straw(tmp_path, monkeypatch):
 
   asked = {name: [] for name in ('reconstruction', 'loss', 'fidelity', 'detection')}
   each = np.arange(4.0)
-  details = {**dict.fromkeys(('distortion', 'rate', 'nats', 'log_spectral_distance_db'), each), 'judge_top1_roundtrip': each > 0}
+  details = dict.fromkeys(('distortion', 'rate', 'nats', 'log_spectral_distance_db'), each) | {'judge_top1_roundtrip': each > 0}
   heard = lambda settings: {
       'top1': (0.75 * settings['limit'], settings['limit']), 'top1_real': (settings['limit'], settings['limit']),
       'onset_error_s': (0.1, 1.0), 'onset_error_s_shuffled': (0.6, 1.0), 'onset_error_s_real': (0.05, 1.0),

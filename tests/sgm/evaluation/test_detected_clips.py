@@ -75,11 +75,11 @@ def test_a_spectrogram_shows_a_tone_where_it_is():
   assert loudest == pytest.approx(-6.0, abs=0.2) and not S[:len(S) // 2 - 4].any()
 
 
-def write_page(results, tmp_path):
+def write_page(results, tmp_path, pictures=2):
   out = tmp_path / 'out'
   out.mkdir()
   summary = detected_files.write_all(out, results, PROCEDURAL, lambda rate: ({}, 'at most $5'))
-  clips = detected_clips.write(out, results, 2, PROCEDURAL, 4000.0, mixed=False)
+  clips = detected_clips.write(out, results, pictures, PROCEDURAL, 4000.0, mixed=False)
   detected_page.write(out, results, clips, summary, PROCEDURAL)
   return out / 'index.html'
 
@@ -90,6 +90,12 @@ def test_the_page_lists_files_and_events(results, tmp_path):
   assert '4 events; the 2 surest below' in page and 'its beginning only' in page
   assert page.index('<h2 id="tinpip">') < page.index('<h2 id="gltpip">')
   assert page.count('<tr><td class="num">') == 5  # all events, in tables by file
+
+
+def test_a_page_without_pictures(results, tmp_path):
+  page = write_page(results, tmp_path, pictures=0).read_text()
+  assert '4 events.</p>' in page and '<img' not in page and not (tmp_path / 'out' / 'pictures').exists()
+  assert page.count('<details open>') == 2 and page.count('<tr><td class="num">') == 5
 
 
 def test_no_events(results, tmp_path):

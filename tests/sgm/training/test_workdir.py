@@ -115,13 +115,13 @@ def test_freed_memory_is_returned():
   program = '''
 import pathlib, resource, numpy as np
 from sgm.training import workdir
-{call}
 resident = lambda: int(pathlib.Path('/proc/self/statm').read_text().split()[1]) * resource.getpagesize() / 2 ** 20
 np.ones(2 << 20)
 blocks = [(np.ones(1 << 18), bytearray(1000)) for _ in range(60)]  # 120 MB
 stay = [small for _, small in blocks]
 before = resident()
 del blocks
+{call}
 print(before - resident())
 '''
   returned = [float(subprocess.run([sys.executable, '-c', program.format(call=call)], capture_output=True, text=True).stdout)
