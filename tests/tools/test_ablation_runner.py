@@ -175,12 +175,18 @@ def test_says_how_long_it_takes(tmp_path):
   assert lines[-1].startswith('[2 of 2 done, about 0:00:00 left] done')
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGINT])
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGINT])
+def number(request):
+  """A signal that is not ignored, as a shell's background jobs ignore SIGINT."""
+  before = signal.signal(request.param, signal.SIG_DFL)
+  yield request.param
+  signal.signal(request.param, before)
+
+
 def test_a_signal_lets_the_children_write_their_checkpoints(tmp_path, number):
   began, saved = tmp_path / 'began', tmp_path / 'saved'
   train = f'test -e {saved} && exit 0; trap "touch {saved}; exit 1" TERM; touch {began}; while :; do sleep 0.05; done'
   jobs = [autoencoder(tmp_path), run(tmp_path, train=train), autoencoder(tmp_path, 'b-s0', text=f'test -e {saved}')]
-  before = signal.getsignal(number)
 
   def stop():
     wait_for(began)
@@ -192,7 +198,7 @@ def test_a_signal_lets_the_children_write_their_checkpoints(tmp_path, number):
   thread.join()
   assert runner.stopped == signal.Signals(number).name and not runner.failed
   assert saved.exists() and not (tmp_path / 'autoencoders' / 'b-s0').exists()  # nothing new was begun
-  assert signal.getsignal(number) is before
+  assert signal.getsignal(number) is signal.SIG_DFL
   assert not work(tmp_path, *jobs).failed
   assert all(ablation_jobs.finished(tmp_path, job) for job in jobs)
 
