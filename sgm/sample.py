@@ -114,9 +114,7 @@ def main(argv: list[str]) -> None:
   f = flags.FLAGS
   if bool(f.prompt) == bool(f.prompts):
     sys.exit('sgm.sample: give either --prompt "..." or --prompts FILE (one prompt a line)')
-  workdir_lib.keep_heap()
-  workdir_lib.quiet_libraries()
-  workdir_lib.enable_compilation_cache()
+  workdir_lib.prepare_process()
   try:
     out = workdir_lib.check_writable(f.out)
     run = restore.load(f.workdir, expect='latent_diffusion')

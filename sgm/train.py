@@ -225,10 +225,8 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> dict[str, Any]:
 
 def main(argv: list[str]) -> None:
   del argv
-  workdir_lib.keep_heap()
-  workdir_lib.quiet_libraries()
+  workdir_lib.prepare_process()
   sharding.initialize_hosts()
-  workdir_lib.enable_compilation_cache()
   try:
     last = train(flags.FLAGS.config, flags.FLAGS.workdir)
   except (ValueError, OSError, Interrupted, FloatingPointError) as error:

@@ -191,9 +191,7 @@ def results(workdir: str, autoencoder: str, judge: str, limit: int, say: Callabl
 def main(argv: list[str]) -> None:
   del argv
   f = flags.FLAGS
-  workdir_lib.keep_heap()
-  workdir_lib.quiet_libraries()
-  workdir_lib.enable_compilation_cache()
+  workdir_lib.prepare_process()
   try:
     measured = results(f.workdir, f.autoencoder, f.judge, f.limit, print)
   except (ValueError, OSError) as error:

@@ -117,7 +117,7 @@ class _Maker:
     data, self._judge = (pathlib.Path(sweep[name]).absolute() for name in ('data', 'judge'))
     self._data_key = _record(data / 'dataset.json', 'data', 'a data set of tools.build_dataset')['fingerprint']
     judge = _record(self._judge / 'config.json', 'judge', 'a work directory of sgm.train')
-    self._judge_key = f'{judge["config_fingerprint"]}/{judge["data_fingerprint"]}'
+    self._judge_key = _key(judge['config'], data=judge['data_fingerprint'])
     self._arg = f'preset={sweep.preset},data={data},scale={sweep.scale}' + (f',level={sweep.level}' if sweep.level else '')
 
   def autoencoder(self, network: Network, labels: Mapping[str, Any]) -> Job:
@@ -127,7 +127,7 @@ class _Maker:
     config = _resolve(autoencoder, arg, overrides, self._sweep.autoencoder_examples, 'autoencoder_examples')
     job_id = f'autoencoders/{network.arm}-{network.label}-s{seed}'
     command = _train('autoencoder', arg, overrides, self._out / job_id)
-    return Job(job_id, _key(config, data=self._data_key), None, (command,), {**labels, 'seed': seed}, config)
+    return Job(job_id, _key(config.to_dict(), data=self._data_key), None, (command,), {**labels, 'seed': seed}, config)
 
   def run(self, network: Network, labels: Mapping[str, Any], trained: Job) -> Job:
     """A diffusion model and all that is measured on it."""
@@ -137,7 +137,7 @@ class _Maker:
     with tempfile.TemporaryDirectory() as folder:  # its configuration is asked for before the autoencoder is trained
       workdir_lib.write_json(pathlib.Path(folder) / 'config.json', {'config': trained.config.to_dict()})
       config = _resolve(ldm, arg + folder, overrides, self._sweep.diffusion_examples, 'diffusion_examples')
-    key = _key(config, data=self._data_key, judge=self._judge_key, autoencoder=trained.key)
+    key = _key(config.to_dict(), data=self._data_key, judge=self._judge_key, autoencoder=trained.key)
     job_id = f'runs/{network.arm}-{network.label}-s{labels["seed"]}'
     folder = self._out / job_id
     train = _train('ldm', f'{arg}{self._out / trained.id}', overrides, folder)
@@ -162,10 +162,10 @@ def _train(experiment: str, arg: str, overrides: Mapping[str, Any], folder: path
           *(f'--config.{name}={value}' for name, value in overrides.items()), '--workdir', str(folder))
 
 
-def _key(config: ml_collections.ConfigDict, **others: str) -> str:
+def _key(config: Mapping[str, Any], **others: str) -> str:
   """Hash of a configuration, but for its _PLACES and what a continued run may change, and of other keys."""
   left_out = {*_PLACES, *workdir_lib.FREE_TO_CHANGE}
-  kept = {name: value for name, value in workdir_lib.flatten(config.to_dict()).items() if name not in left_out}
+  kept = {name: value for name, value in workdir_lib.flatten(config).items() if name not in left_out}
   return workdir_lib.config_fingerprint({**others, 'config': kept})
 
 

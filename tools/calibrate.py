@@ -47,10 +47,9 @@ def score(d: detector_lib.Detector, clips: Iterable[known_clips.Clip], count: in
 
   def flush() -> None:
     if held:
-      padded = np.stack([*held, *[held[-1]] * (BATCH - len(held))])  # one compiled shape
-      heard = d.hear(padded)
+      heard = d.hear(np.stack(held))
       for name in heard_of:
-        rows[name].append(getattr(heard, name)[:len(held)])
+        rows[name].append(getattr(heard, name))
       held.clear()
 
   with Progress('clips heard', say) as progress:
@@ -115,9 +114,7 @@ def calibrate(workdir: str, *, data: str, splits: list[str], clips: int, seed: i
 def main(argv: list[str]) -> None:
   del argv
   f = flags.FLAGS
-  workdir_lib.keep_heap()
-  workdir_lib.quiet_libraries()
-  workdir_lib.enable_compilation_cache()
+  workdir_lib.prepare_process()
   try:
     report = calibrate(f.workdir, data=f.data, splits=f.splits, clips=f.clips, seed=f.seed, odd=f.odd)
   except (ValueError, OSError) as error:

@@ -177,9 +177,7 @@ def pictured(i: int, run: restore.Run, test: Set, answers: dict[str, Answers], r
 def main(argv: list[str]) -> None:
   del argv
   f = flags.FLAGS
-  workdir_lib.keep_heap()
-  workdir_lib.quiet_libraries()
-  workdir_lib.enable_compilation_cache()
+  workdir_lib.prepare_process()
   try:
     if len(f.splits) not in (0, 2):
       raise ValueError(f'--splits {",".join(f.splits)}: expected two, one to calibrate on and one to judge on')

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import sys
 from typing import Any, Iterator
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -221,17 +222,23 @@ def layers(m: Match, budget: Budget, info: Any) -> str:
   return '\n'.join([f'{m.matching} {m.arm} {m.network}', *lines])
 
 
-def main(argv):
-  del argv
-  sweep = FLAGS.config
+def report(sweep: ml_collections.ConfigDict, arm: str) -> str:
+  """What is printed; of `arm`, where one is given, layer by layer. Raises ValueError: no such arm, or widths that fit nothing."""
   arms = sorted({arm for arms in sweep.arms.values() for arm in arms})
-  if FLAGS.layers and FLAGS.layers not in arms:
-    raise ValueError(f'--layers={FLAGS.layers}: the sweep has no such arm; it has {", ".join(arms)}')
+  if arm and arm not in arms:
+    raise ValueError(f'--layers={arm}: the sweep has no such arm; it has {", ".join(arms)}')
   info = pipeline.open_dataset(sweep.data)
   budget = Budget(sweep, info)
   found = list(matches(sweep, budget))
-  parts = [table(found), literals(found), *(layers(m, budget, info) for m in found if m.arm == FLAGS.layers)]
-  print('\n\n'.join(parts))
+  return '\n\n'.join([table(found), literals(found), *(layers(m, budget, info) for m in found if m.arm == arm)])
+
+
+def main(argv):
+  del argv
+  try:
+    print(report(FLAGS.config, FLAGS.layers))
+  except (ValueError, OSError) as error:
+    sys.exit(f'match_budget: {error}')
 
 
 if __name__ == '__main__':

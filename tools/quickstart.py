@@ -96,9 +96,7 @@ def main(argv: list[str]) -> None:
   from tools import quickstart_summary
   from tools import report
 
-  workdir_lib.keep_heap()
-  workdir_lib.quiet_libraries()
-  workdir_lib.enable_compilation_cache()
+  workdir_lib.prepare_process()
   stages = Stages(out, ('data', 'autoencoder', 'judge', 'diffusion', 'evaluation', 'report'), FLAGS.install_seconds)
   configs = configurations(out)
   sizes = {**series.SIZES, 'train': FLAGS.clips} if FLAGS.clips else None

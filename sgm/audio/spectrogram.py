@@ -73,7 +73,9 @@ class Frontend:
     if self.scale not in SCALES:
       raise ValueError(f'Frontend.scale is {self.scale!r}: expected one of {SCALES}')
     if len(self.db_range) != 2 or not self.db_range[0] < self.db_range[1]:
-      raise ValueError(f'Frontend.db_range is {self.db_range}: expected (lo, hi) in dB with lo < hi')
+      lo = min(self.db_range, default=-90.0)
+      raise ValueError(f'Frontend.db_range is {self.db_range}: expected (lo, hi) in dB with lo < hi, nearest '
+                       f'{(lo, max(lo + 1.0, *self.db_range))}')
 
   # ---- geometry -----------------------------------------------------------------------------------------------------
 

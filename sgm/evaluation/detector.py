@@ -66,7 +66,7 @@ class Detector:
     self.thresholds = np.tile(detection.UNCHOSEN, (species, 1)) if thresholds is None else np.asarray(thresholds, np.float64)
     # On CPUs one thread of XLA for each window, and one window for each core, gets more done than all threads for one batch.
     on_cpu = jax.default_backend() == 'cpu'
-    self._at_once, self._threads = (1, os.cpu_count() or 1) if on_cpu else (BATCH, 1)
+    self._at_once, self._threads = (1, len(os.sched_getaffinity(0))) if on_cpu else (BATCH, 1)
     self._options = {'xla_cpu_multi_thread_eigen': False} if on_cpu else {}
     self._keys = jnp.broadcast_to(jax.random.key(seed), (self._at_once,))
 

@@ -16,7 +16,7 @@ from sgm.evaluation import presence
 from sgm.evaluation import windows as windows_lib
 from sgm.training import workdir as workdir_lib
 
-BATCH = max(16, os.cpu_count() or 1)  # windows; one at least for each core
+BATCH = max(16, len(os.sched_getaffinity(0)))  # windows; one at least for each core that this process may use
 PAIRS = 32  # of a window and a species, whose masks are made at a time
 
 

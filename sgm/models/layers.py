@@ -13,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 MAX_PERIOD = 10_000.0
-SHORT = 4  # planes of amplitude up to which `BandedConv` is faster than a 3D convolution
+# Planes of amplitude up to which `BandedConv` takes a convolution: with gradients, on a CPU, 2, 4 and 8 planes took 1/6, 1/4 and
+# 1/2 of the time of the 3D one.
+SHORT = 8
 
 
 def fold(x: jax.Array, patch: Sequence[int]) -> jax.Array:

@@ -162,6 +162,13 @@ def due(step: int, every: int, total_steps: int) -> bool:
   return step % every == 0 or step == total_steps
 
 
+def prepare_process() -> None:
+  """What every entry point that trains or samples begins with: a heap that is kept, quiet libraries, the compilation cache."""
+  keep_heap()
+  quiet_libraries()
+  enable_compilation_cache()
+
+
 def enable_compilation_cache() -> None:
   """Keeps compiled programs between processes, under $JAX_COMPILATION_CACHE_DIR or ~/.cache/sgm/jax. For entry points."""
   directory = os.environ.get('JAX_COMPILATION_CACHE_DIR') or str(pathlib.Path.home() / '.cache' / 'sgm' / 'jax')

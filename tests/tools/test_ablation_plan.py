@@ -13,12 +13,18 @@ from tools import ablation_plan
 from tools import ablation_results
 
 
+def judge(folder, seed=0):
+  """A judge in `folder` that was trained on the data beside it."""
+  config = {'data': {'dir': f'{folder}/data'}, 'seed': seed}
+  (folder / 'judge').mkdir(exist_ok=True)
+  (folder / 'judge' / 'config.json').write_text(json.dumps({'config': config, 'data_fingerprint': 'songs'}))
+
+
 @pytest.fixture
 def given(tmp_path):
   (tmp_path / 'data').mkdir()
   (tmp_path / 'data' / 'dataset.json').write_text(json.dumps({'fingerprint': 'songs'}))
-  (tmp_path / 'judge').mkdir()
-  (tmp_path / 'judge' / 'config.json').write_text(json.dumps({'config_fingerprint': 'ears', 'data_fingerprint': 'songs'}))
+  judge(tmp_path)
   return tmp_path
 
 
@@ -115,10 +121,9 @@ def test_keys_follow_what_decides_the_result(given):
   assert keys(ablation_plan.expand(sweep(given, few), given / 'elsewhere')) == before
   (given / 'moved').mkdir()
   (given / 'data').rename(given / 'moved' / 'data')
-  (given / 'judge').rename(given / 'moved' / 'judge')
-  assert keys(expand(given / 'moved', few)) == before
+  judge(given / 'moved')
+  assert keys(expand(given / 'moved', few)) == before  # a judge that somebody else trained in the same way, elsewhere
   (given / 'moved' / 'data').rename(given / 'data')
-  (given / 'moved' / 'judge').rename(given / 'judge')
 
   changed = lambda after: {name for name in before if before[name] != after[name]}
   of_volume = {name for name in before if '/volume-parameters' in name}
@@ -128,7 +133,7 @@ def test_keys_follow_what_decides_the_result(given):
   assert changed(keys(expand(given, few, diffusion_examples=30_000))) == {n for n in before if 'runs/' in n}
   assert changed(keys(expand(given, few, levels=32))) == set(before)
   assert changed(keys(expand(given, few + ',level=-26'))) == set(before)
-  (given / 'judge' / 'config.json').write_text(json.dumps({'config_fingerprint': 'other', 'data_fingerprint': 'songs'}))
+  judge(given, seed=1)
   assert changed(keys(expand(given, few))) == {n for n in before if 'runs/' in n}
   (given / 'data' / 'dataset.json').write_text(json.dumps({'fingerprint': 'other'}))
   assert changed(keys(expand(given, few))) == set(before)

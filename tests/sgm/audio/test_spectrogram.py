@@ -153,7 +153,7 @@ def test_it_is_a_static_argument_and_survives_json():
     (dict(hop=600), 'hop is 600.*nearest 512'), (dict(hop=161), 'hop is 161.*nearest 162'), (dict(low_hz=-1), 'low_hz is -1'),
     (dict(high_hz=9000), 'high_hz is 9000.*nearest 8000'), (dict(low_hz=8000), 'low_hz is 8000.*below high_hz'),
     (dict(bands=0), 'bands is 0'), (dict(bands=600), 'bands is 600.*512'), (dict(scale='bark'), "'bark'.*mel.*linear"),
-    (dict(db_range=(0, -80)), 'db_range')])
+    (dict(db_range=(0, -80)), r'db_range.*nearest \(-80, 0\)'), (dict(db_range=(-80, -80)), r'db_range.*nearest \(-80, -79.0\)')])
 def test_bad_fields_are_named(change, words):
   with pytest.raises(ValueError, match=words):
     dataclasses.replace(TINY, **change)
