@@ -66,7 +66,8 @@ class Detector:
     self.thresholds = np.tile(detection.UNCHOSEN, (species, 1)) if thresholds is None else np.asarray(thresholds, np.float64)
     # On CPUs one thread of XLA for each window, and one window for each core, gets more done than all threads for one batch.
     on_cpu = jax.default_backend() == 'cpu'
-    self._at_once, self._threads = (1, len(os.sched_getaffinity(0))) if on_cpu else (BATCH, 1)
+    self._at_once, threads = (1, len(os.sched_getaffinity(0))) if on_cpu else (BATCH, 1)
+    self._pool = futures.ThreadPoolExecutor(threads)  # the same threads throughout: each has memory of its own
     self._options = {'xla_cpu_multi_thread_eigen': False} if on_cpu else {}
     self._keys = jnp.broadcast_to(jax.random.key(seed), (self._at_once,))
 
@@ -111,8 +112,7 @@ class Detector:
     padding = np.repeat(audio[-1:], -len(audio) % self._at_once, 0)
     parts = np.split(np.concatenate([audio, padding]), range(self._at_once, len(audio), self._at_once))
     compiled = self._compiled  # here, lest every thread compiles it
-    with futures.ThreadPoolExecutor(self._threads) as pool:
-      rows = list(pool.map(lambda part: jax.device_get(compiled(self.run.params, self.run.frozen, part, self._keys)), parts))
+    rows = list(self._pool.map(lambda part: jax.device_get(compiled(self.run.params, self.run.frozen, part, self._keys)), parts))
     *heard, features = (np.concatenate(columns)[:len(audio)] for columns in zip(*rows))
     ood = np.full(len(features), np.nan, np.float32) if self.calibration is None else self.calibration.surprise(features)
     return Heard(*heard, features, ood)
