@@ -51,15 +51,16 @@ def _seed_words(seed: int) -> tf.Tensor:
   return tf.constant(np.array([seed & 0xffffffff, (seed >> 32) & 0xffffffff], np.uint32).view(np.int32))
 
 
-def _dataset(info: DataInfo, split: str, records: Records, positions: tf.data.Dataset, index_of, ops: Sequence[str], seed: int,
+def _dataset(info: DataInfo, split: str, records: Records, places: tf.data.Dataset, index_of, ops: Sequence[str], seed: int,
              batch: int) -> tf.data.Dataset:
-  """positions (int64) -> batches of `batch` examples; `index_of(position)` names the record (numpy)."""
+  """(pass, position), int64 -> batches of `batch` examples; `index_of(position)` names the record (numpy)."""
   built = registry.build(ops, info, functools.partial(Partners, info, split, records))
 
-  def made(position: tf.Tensor) -> registry.Features:
-    return apply(built, example(info, records, position, index_of), tf.random.fold_in(_seed_words(seed), position))
+  def made(number: tf.Tensor, position: tf.Tensor) -> registry.Features:
+    words = _seed_words(seed) + tf.stack([0, tf.cast(number, tf.int32)])
+    return apply(built, example(info, records, position, index_of), tf.random.fold_in(words, position))
 
-  dataset = positions.map(made, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+  dataset = places.map(made, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
   ragged = [k for k, spec in dataset.element_spec.items() if not spec.shape.is_fully_defined()]
   if ragged:
     raise ValueError(f'ops {list(ops)}: feature {ragged[0]!r} differs in length between examples and cannot be batched; '
@@ -106,16 +107,18 @@ def train_batches(directory: str, split: str, ops: Sequence[str], batch_size: in
   if not n:
     raise ValueError(f'{directory}: split {split} is empty')
   positions = tf.data.Dataset.range(start * batch_size + process_index, np.iinfo(np.int64).max, process_count)
-  dataset = _dataset(info, split, records, positions, lambda p: order(seed, p // n, n)[p % n], ops, seed, batch)
+  places = positions.map(lambda p: (tf.constant(0, tf.int64), p))
+  dataset = _dataset(info, split, records, places, lambda p: order(seed, p // n, n)[p % n], ops, seed, batch)
   return _closed_at_exit(dataset.prefetch(2))
 
 
 def eval_batches(directory: str, split: str, ops: Sequence[str], batch_size: int, seed: int = 0, limit: int | None = None,
-                 process_index: int = 0, process_count: int = 1) -> Iterator[Batch]:
+                 process_index: int = 0, process_count: int = 1, passes: int = 1) -> Iterator[Batch]:
   """Every example once, in the order of the files; example i's ops draw from (seed, i), whatever the batch size.
 
   The last batch is filled up with copies of the last example. `limit`: only the first so many (the files are shuffled
-  when built). Otherwise as `train_batches`. Batches carry 'mask' float32 (B,): 0 for the filling.
+  when built). Otherwise as `train_batches`. Batches carry 'mask' float32 (B,): 0 for the filling. `passes`: all of it so many
+  times, each with draws of its own, those of pass k from seed + (k << 32).
   """
   info = open_dataset(directory)
   batch = _local(batch_size, 0, process_index, process_count)
@@ -124,9 +127,9 @@ def eval_batches(directory: str, split: str, ops: Sequence[str], batch_size: int
   if n < 1:
     raise ValueError(f'{directory}: split {split} has no examples to evaluate (limit {limit})')
   padded = -(-n // batch_size) * batch_size
-  positions = tf.data.Dataset.range(process_index, padded, process_count)
-  dataset = _dataset(info, split, records, positions, lambda p: min(p, n - 1), ops, seed, batch)
-  masks = positions.map(lambda p: tf.cast(p < n, tf.float32)).batch(batch, drop_remainder=True)
+  places = tf.data.Dataset.range(process_index, passes * padded, process_count).map(lambda p: (p // padded, p % padded))
+  dataset = _dataset(info, split, records, places, lambda p: min(p, n - 1), ops, seed, batch)
+  masks = places.map(lambda _, p: tf.cast(p < n, tf.float32)).batch(batch, drop_remainder=True)
   dataset = tf.data.Dataset.zip((dataset, masks)).map(lambda d, mask: {**d, 'mask': mask})
   return _closed_at_exit(dataset.prefetch(2))
 

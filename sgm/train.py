@@ -182,7 +182,7 @@ def _cached(task: Any, frozen: Any, config: ml_collections.ConfigDict, info: Any
   data = config.data
   wanted = min(data.cache, config.total_steps * config.batch_size)  # a short training sees no more
   passes = -(-wanted // info.splits[data.split])
-  clips = lambda k: pipeline.eval_batches(data.dir, data.split, ops, config.batch_size, seed=config.seed + (k << 32))
+  clips = lambda: pipeline.eval_batches(data.dir, data.split, ops, config.batch_size, seed=config.seed, passes=passes)
   key = cache.key_of(frozen, data=info.fingerprint, split=data.split, ops=ops, passes=passes, seed=config.seed,
                      frontend=config.frontend.to_dict())
   return cache.build(task, frozen, passes, clips, size=info.splits[data.split], key=key, rng=jax.random.key(config.seed),

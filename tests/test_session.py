@@ -46,3 +46,19 @@ def test_nor_is_one_of_other_sources(start, monkeypatch):
   ends(s, 'a', True)
   monkeypatch.setattr(session, 'sources', lambda: 'changed')
   assert start('a', 'b')[1] == ['a', 'b']
+
+
+def test_a_worker_chooses_and_tells_nobody(start):
+  s, _ = start('a', 'b', 'c')
+  ends(s, 'a', True)
+  note = session.NOTE.read_text()
+  worker = session.Session(worker=True)
+  worker.pytest_sessionstart(types.SimpleNamespace(config=types.SimpleNamespace(
+      pluginmanager=types.SimpleNamespace(get_plugin=lambda name: None))))
+  items = [types.SimpleNamespace(nodeid=name) for name in ('a', 'b', 'c', session.LONGEST)]
+  worker.pytest_collection_modifyitems(
+      types.SimpleNamespace(hook=types.SimpleNamespace(pytest_deselected=lambda items: None)), items)
+  assert [item.nodeid for item in items] == [session.LONGEST, 'b', 'c']
+  ends(worker, 'b', True)
+  worker.pytest_sessionfinish(pytest.ExitCode.OK)
+  assert session.NOTE.read_text() == note

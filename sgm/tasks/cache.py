@@ -23,13 +23,13 @@ def key_of(frozen: Any, **parts: Any) -> str:
   return digest.hexdigest()[:16]
 
 
-def build(task: task_lib.Cached, frozen: Any, passes: int, batches: Callable[[int], Iterable[dict[str, np.ndarray]]], *,
+def build(task: task_lib.Cached, frozen: Any, passes: int, batches: Callable[[], Iterable[dict[str, np.ndarray]]], *,
           size: int, directory: pathlib.Path, key: str, rng: jax.Array) -> dict[str, np.ndarray]:
   """Arrays (N, K, ...) of the task's precomputed batches; reused when `directory`/`key` is complete.
 
   Args:
     passes: K, augmented encodings per clip.
-    batches: pass k -> batches over all N clips, each with 'mask' (B,) (0 = padding).
+    batches: of one pass over all N clips after the other, each with 'mask' (B,) (0 = padding).
     size: N.
     directory: holds one folder per key; written under a temporary name, then renamed.
 
@@ -44,24 +44,25 @@ def build(task: task_lib.Cached, frozen: Any, passes: int, batches: Callable[[in
     partial.mkdir(parents=True)
     encode = jax.jit(task.precompute)
     maps: dict[str, np.ndarray] = {}
-    for k in range(passes):
-      row = 0
-      for step, batch in enumerate(batches(k)):
-        keep = batch['mask'] > 0
-        count = int(keep.sum())
-        if row + count > size:
-          raise RuntimeError(f'cache pass {k}: more than the {size} clips expected')
-        arrays = {name: v for name, v in batch.items() if name != 'mask'}
-        out = jax.device_get(encode(frozen, jax.random.fold_in(jax.random.fold_in(rng, k), step), arrays))
-        for name, value in out.items():
-          if name not in maps:
-            maps[name] = np.lib.format.open_memmap(
-                partial / f'{name}.npy', mode='w+', dtype=value.dtype, shape=(size, passes, *value.shape[1:]))
-          maps[name][row:row + count, k] = value[keep]
-        row += count
-      if row != size:
-        raise RuntimeError(f'cache pass {k}: {row} clips read, {size} expected')
-      logging.info('cache: pass %d of %d, %d clips', k + 1, passes, size)
+    k = row = step = 0
+    for batch in batches():
+      keep = batch['mask'] > 0
+      count = int(keep.sum())
+      if k == passes or row + count > size:
+        raise RuntimeError(f'cache pass {k} of {passes}: {row + count} clips read, {size} expected')
+      arrays = {name: v for name, v in batch.items() if name != 'mask'}
+      out = jax.device_get(encode(frozen, jax.random.fold_in(jax.random.fold_in(rng, k), step), arrays))
+      for name, value in out.items():
+        if name not in maps:
+          maps[name] = np.lib.format.open_memmap(
+              partial / f'{name}.npy', mode='w+', dtype=value.dtype, shape=(size, passes, *value.shape[1:]))
+        maps[name][row:row + count, k] = value[keep]
+      row, step = row + count, step + 1
+      if row == size:
+        k, row, step = k + 1, 0, 0
+        logging.log_every_n_seconds(logging.INFO, 'cache: %d of %d passes over %d clips', 10, k, passes, size)
+    if k < passes:
+      raise RuntimeError(f'cache pass {k} of {passes}: {row} clips read, {size} expected')
     for m in maps.values():
       m.flush()
     (partial / 'done').touch()

@@ -107,6 +107,15 @@ def test_evaluation_is_limited_and_shared(data):
       same({n: v[p::2] for n, v in batch.items()}, parts[p][k])
 
 
+def test_passes_draw_anew(data):
+  every = list(pipeline.eval_batches(data, 'val', OPS, 8, seed=5, passes=3))
+  alone = [b for k in range(3) for b in pipeline.eval_batches(data, 'val', OPS, 8, seed=5 + (k << 32))]
+  assert len(every) == len(alone) == 3 * -(-VAL // 8)
+  for a, b in zip(every, alone):
+    same(a, b)
+  assert not np.array_equal(every[0]['audio'], every[len(every) // 3]['audio'])
+
+
 def test_prompt_describes_the_crop(data):
   ops = ('decode', 'center_crop(4000)', 'prompt')
   info = pipeline.open_dataset(data)

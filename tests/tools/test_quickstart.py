@@ -74,7 +74,7 @@ def recordings(tmp_path_factory, real_data):
 def test_real_recordings(recordings, tmp_path):
   out = tmp_path / 'out'
   flags = ('--out', out, '--source', 'recordings', '--dir', recordings, '--level=-26', '--judge_groups', 'train',
-           '--autoencoder_steps', 75, '--judge_steps', 75, '--ldm_steps', 75, '--limit', 8)
+           '--autoencoder_steps', 60, '--judge_steps', 60, '--ldm_steps', 55, '--limit', 8)
   environment = dict(JAX_COMPILATION_CACHE_DIR=str(tmp_path / 'jax'), JAX_DISABLE_MOST_OPTIMIZATIONS='1', XLA_FLAGS='')
   done = quickstart(*flags, **environment)
   assert done.returncode == 0, done.stderr[-3000:]

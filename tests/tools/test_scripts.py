@@ -74,5 +74,6 @@ def test_quickstart_hands_on_folder_and_flags(installed):
 
 
 def test_tests_are_the_quick_ones_unless_asked(installed):
-  assert run(installed, 'test.sh', 'tests/a.py').stdout.splitlines() == ['-m', 'pytest', '-p', 'tests.session', '-m', 'not slow', 'tests/a.py']
-  assert run(installed, 'test.sh', '--slow', '-x').stdout.splitlines() == ['-m', 'pytest', '-p', 'tests.session', '-x']
+  common = '-m pytest -p tests.session --numprocesses=2 --dist=loadfile --no-loadscope-reorder'.split()
+  assert run(installed, 'test.sh', 'tests/a.py').stdout.splitlines() == [*common, '-m', 'not slow', 'tests/a.py']
+  assert run(installed, 'test.sh', '--slow', '-x').stdout.splitlines() == [*common, '-x']

@@ -1,5 +1,7 @@
 """The cache: every clip once per pass, whatever the padding; made once; made anew when anything that decides it changes."""
 
+import itertools
+
 import jax
 import numpy as np
 import pytest
@@ -20,9 +22,9 @@ class Squares:
     return {'id': batch['id'], 'square': frozen['scale'] * batch['x'] ** 2, 'noise': 0 * batch['x'][:, 0] + noise}
 
 
-def batches(k):
-  """Pass k: clip i holds i + k / 10; the last batch is filled up with copies of the last clip."""
-  for start in range(0, CLIPS, BATCH):
+def batches(passes=PASSES):
+  """In pass k clip i holds i + k / 10; the last batch is filled up with copies of the last clip."""
+  for k, start in itertools.product(range(passes), range(0, CLIPS, BATCH)):
     rows = np.arange(start, start + BATCH)
     i = np.minimum(rows, CLIPS - 1)
     yield {'id': i.astype(np.int32), 'x': np.stack([i + k / 10, -i], 1).astype(np.float32),
@@ -37,7 +39,7 @@ def build(directory, task=None, batches=batches, size=CLIPS, frozen=FROZEN):
                      key=cache.key_of(frozen, passes=PASSES), rng=jax.random.key(0))
 
 
-def unread(k):
+def unread():
   pytest.fail('the clips were read again')
 
 
@@ -61,10 +63,9 @@ def test_a_finished_cache_is_read_back(tmp_path):
 
 
 def test_an_interrupted_one_is_made_again(tmp_path):
-  def dies(k):
-    if k:
-      raise KeyboardInterrupt
-    yield from batches(k)
+  def dies():
+    yield from batches(1)
+    raise KeyboardInterrupt
 
   with pytest.raises(KeyboardInterrupt):
     build(tmp_path, batches=dies)
@@ -79,10 +80,12 @@ def test_an_interrupted_one_is_made_again(tmp_path):
   assert build(tmp_path)['square'].shape == (CLIPS, PASSES, 2)
 
 
-@pytest.mark.parametrize('size, message', [(CLIPS + 1, '7 clips read, 8 expected'), (CLIPS - 1, 'more than the 6 clips expected')])
-def test_a_wrong_number_of_clips_is_an_error(tmp_path, size, message):
-  with pytest.raises(RuntimeError, match=f'cache pass 0: {message}'):
-    build(tmp_path, size=size)
+@pytest.mark.parametrize('size, passes, message', [
+    (CLIPS + 1, PASSES, f'0 of {PASSES}: 10 clips read, 8 expected'), (CLIPS - 1, PASSES, f'1 of {PASSES}: 7 clips read, 6 expected'),
+    (CLIPS, PASSES - 1, f'1 of {PASSES}: 0 clips read, 7 expected'), (CLIPS, PASSES + 1, f'2 of {PASSES}: 3 clips read, 7 expected')])
+def test_a_wrong_number_of_clips_is_an_error(tmp_path, size, passes, message):
+  with pytest.raises(RuntimeError, match=f'cache pass {message}'):
+    build(tmp_path, size=size, batches=lambda: batches(passes))
   assert not (tmp_path / cache.key_of(FROZEN, passes=PASSES)).exists()
 
 
