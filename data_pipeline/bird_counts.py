@@ -7,10 +7,24 @@ from typing import Sequence
 import numpy as np
 from scipy import signal
 
+from data_pipeline.direction import Estimate
+
+ALONE = 0.9          # a second peak lower than this, of the first
+ERROR_US = 10.0      # and a delay that stays where it is when parts are left out
 WIDTH_US = 20.0      # standard deviation of the kernel that delays are gathered with
 REACH_US = 60.0      # delays this far from a direction belong to it
 LEAST_SHARE = 0.15   # of all delays; fewer are strays, as echoes make them
 LEAST_DELAYS = 2     # where there are more than two
+
+
+def countable(e: Estimate) -> bool:
+  """Whether a piece may say where a bird is.
+
+  Its peak need not stand over chance, as that of a clear direction must: strays of echoes lie anywhere, and where several
+  pieces agree there is a bird. In the rooms of T60 0.5 s that the limits were chosen by, 36 pairs of birds told apart went from
+  47 % to 81 %, single birds counted as one from 86 % to 94 %; of 30 pairs in others 77 % are told apart.
+  """
+  return e.peak_ratio < ALONE and e.error_us < ERROR_US  # no error is known of less than three frames
 
 
 def directions(delays_us: Sequence[float]) -> np.ndarray:
@@ -21,7 +35,7 @@ def directions(delays_us: Sequence[float]) -> np.ndarray:
   times.
 
   Args:
-    delays_us: of clear estimates, `direction.pieces` of all detections of a species in some minutes.
+    delays_us: of `countable` estimates, `direction.pieces` of all detections of a species in some minutes.
   """
   delays = np.sort(np.asarray(delays_us, float))
   if len(delays) <= 2:

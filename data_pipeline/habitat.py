@@ -18,6 +18,7 @@ from data_pipeline.homes import Home
 from data_pipeline.taxonomy import PROCEDURAL, Taxonomy
 
 MODES = ('plausible', 'uniform', 'implausible')
+VERDICTS = ('plausible', 'mixed', 'implausible', 'unknown')
 PLAUSIBLE_FROM, IMPLAUSIBLE_BELOW = 0.6, 0.3
 LEAST = 0.02  # nothing is impossible, and a logarithm wants more than 0
 TRIES = 64    # draws of species for one scene, until one is as plausible or implausible as asked
@@ -48,7 +49,7 @@ class Plausibility:
 
   Attributes:
     score: geometric mean of what each statement is worth, 0 to 1; None where nothing is known.
-    verdict: 'plausible', 'mixed', 'implausible', or 'unknown'.
+    verdict: one of VERDICTS.
     reasons: the statements, one for each bird and place and each pair of birds, with their figures.
   """
 
@@ -57,8 +58,8 @@ class Plausibility:
   reasons: tuple[str, ...]
 
   def to_dict(self, mode: str) -> dict[str, Any]:
-    """For the provenance of a scene that was drawn in `mode`."""
-    return {'mode': mode, **dataclasses.asdict(self)}
+    """For the provenance of a scene that was drawn in `mode`: JSON types."""
+    return {'mode': mode, 'score': self.score, 'verdict': self.verdict, 'reasons': list(self.reasons)}
 
 
 @dataclasses.dataclass(frozen=True)

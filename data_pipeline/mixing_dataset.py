@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import csv
 import dataclasses
+import os
 from typing import Iterable, Iterator
 
 import numpy as np
@@ -11,14 +13,16 @@ import soxr
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipeline import licences, storage
+from data_pipeline import licences, mixing_sources, storage
+from data_pipeline.mixing_backgrounds import top_hz
+from data_pipeline.mixing_pools import Source
 from data_pipeline.scene import VOCALISATIONS, Event, Scene
 
 _FACTS = ('id', 'licence', 'species', 'vocalisation', 'onset', 'offset', 'low_hz', 'high_hz', 'level_db')
 
 
 @dataclasses.dataclass(frozen=True)
-class Stored:
+class _Stored:
   """A clip that is wanted: its sound (N, C) float32, stems (E, N, C) or None, scene, and the events of it to take."""
 
   audio: np.ndarray
@@ -33,16 +37,36 @@ class Stored:
   licence: str
 
 
-def clips(info: storage.DataInfo, sample_rate: int) -> Iterator[Stored]:
-  """The clips of all splits that hold an event in its best window, or no event at all; what licences forbid is left out."""
-  for split in info.splits:
+def cuts(info: storage.DataInfo, sample_rate: int, splits: Iterable[str]) -> Iterator[mixing_sources.Cut]:
+  """The cleaned vocalisations in some splits of a data set, and as backgrounds its clips without events."""
+  with open(os.path.join(info.directory, 'ATTRIBUTION.csv'), encoding='utf-8', newline='') as f:
+    urls = {row['path']: row['source url'] for row in csv.DictReader(f)}
+  for c in _clips(info, sample_rate, splits):
+    what = dict(group=c.group, recordist=c.recordist, licence=c.licence, split=c.split, url=urls.get(c.recording, ''))
+    if not c.scene.events:
+      yield Source(c.recording, onset=c.start, offset=c.start + c.scene.duration, path=None, channels=c.audio.shape[1],
+                   environment=c.scene.environment, near=c.scene.near, top_hz=top_hz(c.audio, sample_rate), **what), c.audio
+    for k in c.take:
+      e = c.scene.events[k]
+      if c.stems is None and mixing_sources.crossed(e, c.scene.events):
+        continue
+      audio = (c.audio if c.stems is None else c.stems[k]).mean(1)
+      yield from mixing_sources.cut(
+          audio, sample_rate, dataclasses.replace(e, onset=e.onset + c.start, offset=e.offset + c.start), c.start,
+          lambda on, off, **more: Source(c.recording, onset=on, offset=off, species=e.species, vocalisation=e.vocalisation,
+                                         common=info.taxonomy.resolve(e.species).common, **what, **more))
+
+
+def _clips(info: storage.DataInfo, sample_rate: int, splits: Iterable[str]) -> Iterator[_Stored]:
+  """The clips of some splits that hold an event in its best window, or no event at all; what licences forbid is left out."""
+  for split in splits:
     records = storage.Records(info, split)
     take = _best(info, records)
     for index, e in zip(sorted(take), _parsed(records, records.features, sorted(take))):
       audio = _resampled(e['audio'] / np.float32(32767), info.sample_rate, sample_rate)
       stems = _stems(e['stems'], info.sample_rate, sample_rate)
       recording, start = _place(e['id'].decode())
-      yield Stored(audio, stems, Scene(_events(info, e), *(e[k].decode() for k in ('environment', 'noise', 'near')),
+      yield _Stored(audio, stems, Scene(_events(info, e), *(e[k].decode() for k in ('environment', 'noise', 'near')),
                                        len(e['audio']) / info.sample_rate), tuple(take[index]), recording, start, split,
                    *(e[k].decode() for k in ('group', 'recordist', 'licence')))
 

@@ -20,6 +20,7 @@ FRAME_SECONDS = 0.032
 _SILENT = 1e-14  # power of a cell below which nothing is compared: -140 dB
 
 
+@functools.lru_cache(maxsize=8)
 def window(sample_rate: int) -> int:
   """Samples of a frame: a power of two near FRAME_SECONDS."""
   return int(2 ** np.round(np.log2(FRAME_SECONDS * sample_rate)))
@@ -35,7 +36,9 @@ def power(audio: np.ndarray, sample_rate: int) -> np.ndarray:
   """(N, C) -> power of its cells (T, K), from the frames that lie in it wholly; zeros follow up to the first frame's length."""
   size = window(sample_rate)
   missing = max(size - len(audio), (size - len(audio)) % (size // 2))
-  audio = np.pad(np.asarray(audio, np.float32), ((0, missing), (0, 0)))
+  audio = np.asarray(audio, np.float32)
+  if missing:
+    audio = np.concatenate([audio, np.zeros((missing, audio.shape[1]), np.float32)])
   frames = np.lib.stride_tricks.sliding_window_view(audio, size, axis=0)[::size // 2]  # (T, C, size)
   spectrum = scipy.fft.rfft(frames * _taper(size))
   return (spectrum.real ** 2 + spectrum.imag ** 2).mean(1)

@@ -13,6 +13,7 @@ from data_pipeline import licences
 from data_pipeline.taxonomy import Taxonomy
 
 BUILT_IN = 'built-in textures'  # name of the background that `environments` makes
+ASKED = 'built-in'              # how it is asked for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +70,9 @@ class Source:
     """Where it is from, for the provenance."""
     return {'recording': self.name, 'group': self.group, 'region_s': [round(self.onset, 4), round(self.offset, 4)],
             'recordist': self.recordist, 'licence': self.licence or 'unknown', 'url': self.url}
+
+
+TEXTURES = Source(BUILT_IN, BUILT_IN, 0.0, 0.0, None, split='*', licence='CC0-1.0')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from data_pipeline import air, microphone_pair
 from data_pipeline.mixing_cleaning import FRAME_SECONDS, faded
 from data_pipeline.mixing_placing import Redraw, Singer
 from data_pipeline.mixing_spec import MixingSpec
+from data_pipeline.time_stretch import time_stretch
 
 CUT_SECONDS = 0.01   # over which a source fades where it is cut short
 LEAST_SHARE = 0.5    # of its energy, which a bird keeps where it is band-limited
@@ -51,9 +52,8 @@ def stretched(dry: np.ndarray, stretch: float, pitch: float, rate: int) -> np.nd
   ratio = 2 ** (pitch / 12)
   out = dry
   if abs(stretch * ratio - 1) > 1e-6:
-    import librosa  # here, as it takes a second to import and most mixes leave time and pitch alone
     size = min(int(2 ** np.round(np.log2(FRAME_SECONDS * rate))), int(2 ** np.floor(np.log2(max(len(dry), 16)))))
-    out = librosa.effects.time_stretch(dry, rate=1 / (stretch * ratio), n_fft=size)
+    out = time_stretch(dry, 1 / (stretch * ratio), size)
   if abs(ratio - 1) > 1e-6:
     out = soxr.resample(out, rate * ratio, rate)
   samples = round(len(dry) * stretch)

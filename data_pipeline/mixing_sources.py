@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-import csv
 import dataclasses
 import os
 import pathlib
-from typing import BinaryIO, Callable, Iterator, Sequence
+from typing import BinaryIO, Callable, Sequence
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from data_pipeline.decoded import decode
 from data_pipeline.decoding import BadRecording
 from data_pipeline.formats import files
 from data_pipeline.mixing_backgrounds import top_hz
-from data_pipeline.mixing_pools import BUILT_IN, Pools, Source
+from data_pipeline.mixing_pools import ASKED, TEXTURES, Pools, Source
 from data_pipeline.recording import Recording, Skip
 from data_pipeline.scene import Event
 from data_pipeline.series import to_int16
@@ -66,7 +65,7 @@ def gather(data: Sequence[str], backgrounds: Sequence[str], contaminants: Sequen
   if elsewhere:
     raise ValueError(f'{elsewhere[0]} is a data set: give it with --data, its clips without events are background')
   sets = [d for d in data if is_set(d)]
-  real = [b for b in backgrounds if b != 'built-in']
+  real = [b for b in backgrounds if b != ASKED]
   rest = [d for d in data if not is_set(d)]
   listed = mixing_listing.find(rest, real if backgrounds else None, contaminants, year, birds_in_backgrounds)
   skips, notes, found = list(listed.skips), list(listed.notes), collections.defaultdict(list)
@@ -79,18 +78,21 @@ def gather(data: Sequence[str], backgrounds: Sequence[str], contaminants: Sequen
   with concurrent.futures.ThreadPoolExecutor(max(1, workers)) as pool, open(path, 'wb') as f:
     for done, ((kind, _), cuts) in enumerate(zip(jobs, pool.map(lambda job: job[1](), jobs)), 1):
       skips += [c for c in cuts if isinstance(c, Skip)]
-      found[kind] += [_stored(c, f, path) for c in cuts if not isinstance(c, Skip)]
+      found[kind] += [stored(c, f, path) for c in cuts if not isinstance(c, Skip)]
       if progress:
         progress(done, len(jobs))
     for directory in sets:
-      taxonomy, cuts, forbidden = _of_dataset(directory, sample_rate)
+      # Imported late: 8 s of tensorflow are for those who have a data set.
+      from data_pipeline import mixing_dataset, storage
+      info = storage.open_dataset(directory)
+      forbidden = files.read_json_object(os.path.join(directory, 'dataset.json'))['no_derivatives']
       notes += [f'{directory}: {forbidden} recordings forbid derivatives and are left out'] if forbidden else []
-      taxonomies.append(taxonomy)
-      for source, samples in cuts:
+      taxonomies.append(info.taxonomy)
+      for source, samples in mixing_dataset.cuts(info, sample_rate, info.splits):
         if source.species or not backgrounds:
-          found['foreground' if source.species else 'background'].append(_stored((source, samples), f, path))
-  if 'built-in' in backgrounds:
-    found['background'].append(Source(BUILT_IN, BUILT_IN, 0.0, 0.0, None, split='*', licence='CC0-1.0'))
+          found['foreground' if source.species else 'background'].append(stored((source, samples), f, path))
+  if ASKED in backgrounds:
+    found['background'].append(TEXTURES)
   for kind, what in (('foreground', 'birds'), ('background', 'background')):
     if not found[kind]:
       where = ', '.join(data if kind == 'foreground' else backgrounds or data)
@@ -117,7 +119,7 @@ def _vocalisations(r: Recording, code: str, folder: pathlib.Path, rate: int) -> 
     events = list(r.events)
   else:
     events = [Event(code or 'none', r.vocalisation, g.onset, g.offset, g.low_hz, g.high_hz, g.level_db) for g in sound.regions]
-  alone = [e for e in events if e.onset < sound.seconds and e.low_hz < rate / 2 and not _crossed(e, events)]
+  alone = [e for e in events if e.onset < sound.seconds and e.low_hz < rate / 2 and not crossed(e, events)]
   if len(alone) > MAX_PER_RECORDING:
     alone = [alone[i] for i in np.linspace(0, len(alone) - 1, MAX_PER_RECORDING).astype(int)]
   cuts: list[Cut | Skip] = []
@@ -125,16 +127,17 @@ def _vocalisations(r: Recording, code: str, folder: pathlib.Path, rate: int) -> 
     start = max(0.0, e.onset - cleaning.CONTEXT_SECONDS)
     first = round(start * rate)
     audio = sound.read(first, round((e.offset + cleaning.CONTEXT_SECONDS) * rate) - first)[:, 0] / np.float32(32767)
-    cuts += _cut(audio, rate, e, first / rate, lambda on, off, **more: _source(
+    cuts += cut(audio, rate, e, first / rate, lambda on, off, **more: _source(
         r, on, off, species='' if e.species == 'none' else e.species, vocalisation=e.vocalisation, **more))
   return cuts or [Skip(r.name, 'no vocalisation stands out of its noise, alone')]
 
 
-def _crossed(e: Event, events: Sequence[Event]) -> bool:
+def crossed(e: Event, events: Sequence[Event]) -> bool:
+  """Whether another species' event overlaps it in time."""
   return any(o.species != e.species and min(o.offset, e.offset) > max(o.onset, e.onset) for o in events)
 
 
-def _cut(audio: np.ndarray, rate: int, e: Event, start: float, source: Callable[..., Source]) -> list[Cut]:
+def cut(audio: np.ndarray, rate: int, e: Event, start: float, source: Callable[..., Source]) -> list[Cut]:
   """The cleaned event of `audio` (N,), which begins `start` s into its recording; nothing where it does not stand out."""
   found = cleaning.extract(audio, rate, e.onset - start, e.offset - start, e.low_hz, min(e.high_hz, rate / 2))
   if found is None:
@@ -156,33 +159,8 @@ def _background(r: Recording, folder: pathlib.Path, rate: int, channels: int) ->
   return [(dataclasses.replace(source, top_hz=top_hz(source.read(0, 60 * rate), rate)), None)]
 
 
-def _of_dataset(directory: str, rate: int) -> tuple[Taxonomy, Iterator[Cut], int]:
-  """The taxonomy, what can be mixed, and how many of its recordings forbid that."""
-  # Imported late: 8 s of tensorflow are for those who have a data set.
-  from data_pipeline import mixing_dataset, storage
-  info = storage.open_dataset(directory)
-  with open(os.path.join(directory, 'ATTRIBUTION.csv'), encoding='utf-8', newline='') as f:
-    urls = {row['path']: row['source url'] for row in csv.DictReader(f)}
-
-  def cuts() -> Iterator[Cut]:
-    for c in mixing_dataset.clips(info, rate):
-      what = dict(group=c.group, recordist=c.recordist, licence=c.licence, split=c.split, url=urls.get(c.recording, ''))
-      if not c.scene.events:
-        yield Source(c.recording, onset=c.start, offset=c.start + c.scene.duration, path=None, channels=c.audio.shape[1],
-                     environment=c.scene.environment, near=c.scene.near, top_hz=top_hz(c.audio, rate), **what), c.audio
-      for k in c.take:
-        e = c.scene.events[k]
-        if c.stems is None and _crossed(e, c.scene.events):
-          continue
-        audio = (c.audio if c.stems is None else c.stems[k]).mean(1)
-        yield from _cut(audio, rate, dataclasses.replace(e, onset=e.onset + c.start, offset=e.offset + c.start), c.start,
-                        lambda on, off, **more: Source(c.recording, onset=on, offset=off, species=e.species,
-                                                       vocalisation=e.vocalisation,
-                                                       common=info.taxonomy.resolve(e.species).common, **what, **more))
-  return info.taxonomy, cuts(), files.read_json_object(os.path.join(directory, 'dataset.json'))['no_derivatives']
-
-
-def _stored(cut: Cut, f: BinaryIO, path: pathlib.Path) -> Source:
+def stored(cut: Cut, f: BinaryIO, path: pathlib.Path) -> Source:
+  """Writes a cut's samples to the end of the file `f`, known as `path`."""
   source, samples = cut
   if samples is None:
     return source

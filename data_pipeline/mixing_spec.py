@@ -8,6 +8,7 @@ from typing import Any, Mapping
 
 from data_pipeline import mixing_distributions as distributions
 from data_pipeline.mixing_distributions import number
+from data_pipeline.taxonomy import closest
 
 MAX_SNR_DB = 80.0  # either way: beyond it one of the two is lost in float32
 
@@ -125,9 +126,14 @@ class MixingSpec:
 
   @classmethod
   def from_dict(cls, d: Mapping[str, Any]) -> 'MixingSpec':
-    """From nested mappings. Raises ValueError that names an unknown, missing or impossible field."""
+    """From nested mappings. Raises ValueError that names an unknown (and the nearest), missing or impossible field."""
     groups = {'events': Events, 'contaminants': Contaminants, 'background': Background, 'distance': Distance,
               'microphones': Microphones}
+    for where, kind, given in [('', cls, d), *((f'{k}.', kind, d.get(k, {})) for k, kind in groups.items())]:
+      known = [f.name for f in dataclasses.fields(kind)]
+      for name in given:
+        if name not in known:
+          raise ValueError(f'mixing configuration: unknown field {where}{name}; nearest: {closest(name, known, n=1)[0]}')
     try:
       return cls(**{k: groups[k](**v) if k in groups else v for k, v in d.items()})
     except TypeError as error:

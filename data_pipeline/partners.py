@@ -1,4 +1,4 @@
-"""Further clips of a data set for ops that mix two: read only when asked for, each a function of a seed alone.
+"""Further clips, and sources, of a data set for ops that mix: read only when asked for, each clip a function of a seed alone.
 
 A partner goes through the ops before the one that asks, with draws of its own, so both clips are alike prepared. Example i
 stays a function of (seed, i): nothing depends on the batch or on what was read before.
@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from data_pipeline import registry
+from data_pipeline import mixing_store, registry
+from data_pipeline.mixing_pools import Pools
 from data_pipeline.storage import DataInfo, Records, open_dataset
 
 
@@ -40,7 +41,7 @@ class Partners:
   """
 
   def __init__(self, info: DataInfo, split: str, records: Records, before: Sequence[str]):
-    self._info, self._split, self._records, self._before = info, split, records, before
+    self._info, self.split, self._records, self._before = info, split, records, before
 
   def any(self) -> Callable[[tf.Tensor], registry.Features]:
     """seed -> a clip of the same split, each as likely as any other."""
@@ -54,17 +55,21 @@ class Partners:
     info, records = self._info, self._records
     if data:
       info = open_dataset(data)
-      records = Records(info, self._split)
+      records = Records(info, self.split)
     if info.sample_rate != self._info.sample_rate:
       raise ValueError(f'{info.directory} has {info.sample_rate} Hz and {self._info.directory} {self._info.sample_rate}: '
                        'build one of them anew')
     empty = np.flatnonzero(_event_counts(records) == 0)
     if not len(empty):
-      raise ValueError(f'{info.directory}: split {self._split} has no clip without events; name a data set that has some')
+      raise ValueError(f'{info.directory}: split {self.split} has no clip without events; name a data set that has some')
     return self._drawn(info, records, empty)
 
+  def pools(self, sample_rate: int, backgrounds: str) -> Pools:
+    """Vocalisations and backgrounds of the same split, see `mixing_store.pools`."""
+    return mixing_store.pools(self._info, self.split, sample_rate, backgrounds)
+
   def _drawn(self, info: DataInfo, records: Records, indices: np.ndarray) -> Callable[[tf.Tensor], registry.Features]:
-    ops = registry.build(self._before, info, functools.partial(Partners, info, self._split, records))
+    ops = registry.build(self._before, info, functools.partial(Partners, info, self.split, records))
 
     def draw(seed: tf.Tensor) -> registry.Features:
       number = tf.random.stateless_uniform((), seed, 0, len(indices), tf.int64)

@@ -57,7 +57,7 @@ def whole_number(op: str, name: str, value: Any) -> int:
 def known() -> dict[str, Callable[..., Op]]:
   """All registered factories by name."""
   # Imported here: the op modules import this one, and parsing alone needs no tensorflow.
-  from data_pipeline import ops_audio, ops_colour, ops_label, ops_mix, ops_time  # noqa: F401 (they register)
+  from data_pipeline import ops_audio, ops_colour, ops_label, ops_mix, ops_soundscape, ops_time  # noqa: F401 (they register)
   return dict(_FACTORIES)
 
 
@@ -82,7 +82,7 @@ def parse(text: str) -> Call:
 
 
 def resolve(ops: Sequence[str], config: Mapping[str, Any]) -> list[str]:
-  """Fills '{clip.samples}' in op strings from a configuration, once all overrides are known.
+  """Fills '{clip.samples}' in op strings from a configuration, once all overrides are known; a group of keys becomes a dict.
 
   Args:
     ops: op strings.
@@ -99,8 +99,10 @@ def resolve(ops: Sequence[str], config: Mapping[str, Any]) -> list[str]:
         raise ValueError(f'{match.group(0)}: unknown key {key!r}; known: {", ".join(sorted(node.keys()))}')
       node = node[key]
       path.append(key)
+    if hasattr(node, 'to_dict'):
+      node = node.to_dict()
     return repr(tuple(node) if isinstance(node, list) else node)
-  return [re.sub(r'\{([^{}]*)\}', value, op) for op in ops]
+  return [re.sub(r'\{([\w.]+)\}', value, op) for op in ops]  # other braces are those of a literal dict
 
 
 def build(ops: Sequence[str], context: Any, partners: Callable[[Sequence[str]], Any] | None = None) -> list[Op]:

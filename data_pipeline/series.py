@@ -30,6 +30,9 @@ SIZES = dict(train=6000, judge=3000, val=256, test=512, single=512, pairs=512)
 WITHOUT_STEMS = ('train', 'judge')
 _CHUNK = 16  # clips per message of a worker
 
+# Of a clip: audio (N, C) int16, stems (E, N, C) int16 or None, scene, provenance.
+Made = tuple[np.ndarray, np.ndarray | None, Scene, dict[str, Any]]
+
 
 def known_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
   """`sizes` in the order of SPLITS, without empty splits. Raises ValueError that names an unknown split."""
@@ -44,19 +47,23 @@ def known_sizes(sizes: Mapping[str, int]) -> dict[str, int]:
   return known
 
 
-def split_clip(seed: int, split: str, index: int, *, duration: float, sample_rate: int, channels: int) -> soundscape.Clip:
-  """Clip `index` of a named split; its id is 'procedural/<split>/<index>'."""
+def split_clip(seed: int, split: str, index: int, *, duration: float, sample_rate: int, channels: int,
+               plausibility: str = 'uniform') -> soundscape.Clip:
+  """Clip `index` of a named split; its id is 'procedural/<split>/<index>'. `plausibility`: see soundscape.generate."""
   if split not in SPLITS:
     raise ValueError(f'split {split!r}: expected one of {", ".join(SPLITS)}')
   clip = soundscape.generate(soundscape.split_seed(seed, split), index, duration=duration, sample_rate=sample_rate,
-                             channels=channels, **SPLITS[split])
+                             channels=channels, plausibility=plausibility, **SPLITS[split])
   return dataclasses.replace(clip, id=f'procedural/{split}/{index}')
 
 
-def fingerprint(*, seed: int, sizes: Mapping[str, int], clip_seconds: float, sample_rate: int, channels: int) -> str:
+def fingerprint(*, seed: int, sizes: Mapping[str, int], clip_seconds: float, sample_rate: int, channels: int,
+                plausibility: str = 'uniform') -> str:
   """sha256 over all that decides what the clips hold."""
   what = dict(version=soundscape.VERSION, seed=seed, sizes=known_sizes(sizes), clip_seconds=float(clip_seconds),
               sample_rate=sample_rate, channels=channels, splits={s: SPLITS[s] for s in known_sizes(sizes)})
+  if plausibility != 'uniform':  # which has the sounds that there were before there was a choice
+    what |= {'plausibility': plausibility}
   return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
@@ -67,12 +74,12 @@ def to_int16(x: np.ndarray) -> np.ndarray:
   return np.clip(np.rint(x * 32767.0), -32767, 32767).astype(np.int16)
 
 
-def _chunk(seed: int, split: str, start: int, stop: int, geometry: dict) -> list[tuple[np.ndarray, np.ndarray | None, Scene]]:
+def _chunk(seed: int, split: str, start: int, stop: int, how: dict) -> list[Made]:
   out = []
   for index in range(start, stop):
-    clip = split_clip(seed, split, index, **geometry)
+    clip = split_clip(seed, split, index, **how)
     stems = None if split in WITHOUT_STEMS else to_int16(clip.stems)
-    out.append((to_int16(clip.audio), stems, clip.scene))
+    out.append((to_int16(clip.audio), stems, clip.scene, clip.provenance))
   return out
 
 
@@ -87,15 +94,15 @@ def _bare_main():
     sys.modules['__main__'] = main
 
 
-def split_clips(seed: int, split: str, count: int, *, duration: float, sample_rate: int, channels: int,
-                workers: int) -> Iterator[tuple[np.ndarray, np.ndarray | None, Scene]]:
-  """The first `count` clips of a split in order: (audio (N, C) int16, stems (E, N, C) int16 or None, scene).
+def split_clips(seed: int, split: str, count: int, *, duration: float, sample_rate: int, channels: int, workers: int,
+                plausibility: str = 'uniform') -> Iterator[Made]:
+  """The first `count` clips of a split in order.
 
   Args:
     workers: processes; with 1 or 0 the clips are made in this one. The result does not depend on it.
   """
-  geometry = dict(duration=duration, sample_rate=sample_rate, channels=channels)
-  chunks = [(seed, split, i, min(i + _CHUNK, count), geometry) for i in range(0, count, _CHUNK)]
+  how = dict(duration=duration, sample_rate=sample_rate, channels=channels, plausibility=plausibility)
+  chunks = [(seed, split, i, min(i + _CHUNK, count), how) for i in range(0, count, _CHUNK)]
   if workers <= 1 or len(chunks) < 2:
     for chunk in chunks:
       yield from _chunk(*chunk)

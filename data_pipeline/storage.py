@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from data_pipeline.builders.features import PROVENANCE
 from data_pipeline.scene import VOCALISATIONS
 from data_pipeline.taxonomy import Taxonomy
 from data_pipeline.tokenizer import Tokenizer
@@ -53,13 +54,19 @@ def open_dataset(directory: str) -> DataInfo:
 
 
 class Records:
-  """Random access to the serialized examples of one split, in the order of their files."""
+  """Random access to the serialized examples of one split, in the order of their files.
+
+  Attributes:
+    features: of an example, for training. stored: all of them, with the provenance, which is true of no clip that an op has
+      mixed with another.
+  """
 
   def __init__(self, info: DataInfo, split: str):
     if split not in info.splits:
       raise ValueError(f'{info.directory}: no split {split!r}; known: {", ".join(info.splits)}')
     builder = tfds.builder_from_directory(os.path.join(info.directory, info.path))
-    self.features = builder.info.features
+    self.stored = builder.info.features
+    self.features = tfds.features.FeaturesDict({k: f for k, f in self.stored.items() if k != PROVENANCE})
     self._files, self._spans = [], []  # spans: (file, start, length)
     for path in builder.info.splits[split].filepaths:
       f = open(path, 'rb')

@@ -3,14 +3,16 @@ r"""Text- and roll-conditioned latent diffusion on bird spectrograms.
   python -m sgm.train --config experiments/ldm.py:preset=tiny,data=runs/data,autoencoder=runs/ae --workdir runs/ldm
 
 The front end and the representation are the autoencoder's. autoencoder=none trains in pixel space, where representation=... and
-levels=... say what a spectrogram is to the network; a volume without an autoencoder is large.
+levels=... say what a spectrogram is to the network; a volume without an autoencoder is large. mix=... trains on mixed
+soundscapes, as in experiments/classifier.py.
 """
 
-from experiments import common
+from experiments import common, mixing
 
 
 def get_config(arg=''):
-  arg = common.parse_arg(arg, preset='base', data='', autoencoder='', scale='mel', level='', judge='', representation='', levels=0)
+  arg = common.parse_arg(
+      arg, preset='base', data='', autoencoder='', scale='mel', level='', judge='', representation='', levels=0, mix='')
   c = common.base(arg.preset, arg.scale, arg.level)
   c.total_steps = 1300
   c.batch_size = 96
@@ -34,7 +36,7 @@ def get_config(arg=''):
   c.model = dict(name='unet', **network, blocks=1, attention=(False, True), heads=4, text_width=48, text_layers=1)
   c.data = dict(
       dir=common.need_data(arg.data), split='train', cache=18_000,
-      ops=(*c.clip.prepare, 'random_crop({clip.samples})', 'gain(db=(-6, 3))', 'prompt', 'partial_prompt',
+      ops=(*mixing.prepared(c, arg.mix), 'random_crop({clip.samples})', 'gain(db=(-6, 3))', 'prompt', 'partial_prompt',
            'roll({clip.latent_frames})', 'keep("audio", "tokens", "partial_tokens", "roll")'))
   c.evals.loss = dict(name='loss', split='val', every='50%', limit=256, batch_size=64)
   if arg.judge:

@@ -36,3 +36,18 @@ def get_config(arg=''):
       rt60='uniform(0.3, 0.9)', direct_db=15.0)
   c.microphones = dict(azimuth='uniform(-90, 90)', spacing=0.2, baffle_db=3.0)
   return c
+
+
+def prepared(c, backgrounds):
+  """The ops that prepare a clip for training: `clip.prepare` of `c`, with `backgrounds` a new soundscape in the clip's place.
+
+  Args:
+    backgrounds: '' = no mixing, 'own' = the data set's clips without birds, 'built-in' = synthetic, else the folder of another
+      data set. `c.mixing` then says how soundscapes are mixed.
+  """
+  if not backgrounds:
+    return c.clip.prepare
+  c.mixing = get_config(f'seconds={c.clip.seconds},sample_rate={c.clip.sample_rate}')
+  c.mixing.contaminants.count = 'const(0)'  # a data set holds none
+  decode, *level = c.clip.prepare
+  return decode, f'mix_soundscapes({{mixing}}, {"" if backgrounds == "own" else backgrounds!r})', *level

@@ -26,12 +26,13 @@ from rich import console as rich_console, table as rich_table
 @dataclasses.dataclass(frozen=True)
 class Options:
   """What the groups read: minutes of the recording that is streamed; of `data`: mp3 recordings that a data set is built of,
-  batches of the training pipeline; of `detect`: the work directory of a calibrated diffusion run; of `stereo`:
-  the folder of real recordings, '' for simulated ones alone."""
+  batches of the training pipeline, clips of each way to mix; of `detect`: the work directory of a calibrated diffusion run; of
+  `stereo`: the folder of real recordings, '' for simulated ones alone."""
 
   minutes: float = 135.0
   recordings: int = 40
   batches: int = 200
+  clips: int = 100
   workdir: str = ''
   real_data: str = ''
 
@@ -39,7 +40,7 @@ class Options:
 def data(o: Options) -> dict[str, dict[str, float]]:
   """See benchmark_data.measure."""
   from tools import benchmark_data  # tensorflow is slow to import, and a refusal needs none of it
-  return benchmark_data.measure(o.minutes, o.recordings, o.batches, os.cpu_count() or 1)
+  return benchmark_data.measure(o.minutes, o.recordings, o.batches, o.clips, os.cpu_count() or 1)
 
 
 def detect(o: Options) -> dict[str, dict[str, float]]:
@@ -91,7 +92,7 @@ def run(groups: list[str], out: str, o: Options, say: Callable[[str], None] = pr
 def main(argv: list[str]) -> None:
   f = flags.FLAGS
   try:
-    run(argv[1:], f.out, Options(f.minutes, f.recordings, f.batches, f.workdir, f.real_data))
+    run(argv[1:], f.out, Options(f.minutes, f.recordings, f.batches, f.clips, f.workdir, f.real_data))
   except (ValueError, OSError) as error:
     sys.exit(f'benchmark: {error}')
 
@@ -101,6 +102,7 @@ if __name__ == '__main__':  # flags are defined here only: importing this module
   flags.DEFINE_float('minutes', Options.minutes, 'Length of the recording that is streamed.', lower_bound=0.01)
   flags.DEFINE_integer('recordings', Options.recordings, 'mp3 files that a data set is built of (data).', lower_bound=8)
   flags.DEFINE_integer('batches', Options.batches, 'Batches of the training pipeline (data).', lower_bound=1)
+  flags.DEFINE_integer('clips', Options.clips, 'Clips of each way to mix soundscapes (data).', lower_bound=1)
   flags.DEFINE_string('workdir', Options.workdir, 'A calibrated diffusion run (detect).')
   flags.DEFINE_string('real_data', Options.real_data, 'Folder of real recordings (stereo).')
   app.run(main)

@@ -1,4 +1,4 @@
-"""How fast recordings become batches: streaming a long one, building a data set from mp3, the training pipeline."""
+"""How fast recordings become batches: streaming a long one, building a data set from mp3, the training pipeline, mixing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import resource
 import sys
 import tempfile
 import time
+from typing import Any
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when imported
 
@@ -18,7 +19,7 @@ from scipy import fft, signal
 import soundfile
 
 from data_pipeline import stream
-from tools import build_dataset
+from tools import benchmark_mixing, benchmark_mixing_op, build_dataset
 
 RATE = 16000
 FRAME, HOP = 1024, 256      # of the spectrogram
@@ -27,6 +28,7 @@ EARLY_MINUTES = 15.0        # from here on resident memory is to stay where it i
 CLIP_SECONDS = 2.56
 MP3_RATE, MP3_SECONDS = 44100, 30.0
 BATCH = 64
+OP_CLIPS = 400            # of the data set that the mixing op draws from
 
 
 def streaming(minutes: float) -> dict[str, float]:
@@ -149,13 +151,14 @@ def _clips_per_s(batch, count: int) -> float:
   return count * BATCH / (time.perf_counter() - start)
 
 
-def measure(minutes: float, recordings: int, batches: int, workers: int) -> dict[str, dict[str, float]]:
-  """All of it: {'streaming': ..., 'building': ..., 'training': ...}."""
+def measure(minutes: float, recordings: int, batches: int, clips: int, workers: int) -> dict[str, dict[str, Any]]:
+  """{'streaming', 'building', 'training', 'mixing op'}, and what benchmark_mixing.measure gives."""
   figures = {'streaming': streaming(minutes)}  # first: the others leave their memory behind
   with tempfile.TemporaryDirectory() as folder:
     figures['building'] = building(recordings, workers, pathlib.Path(folder))
     figures['training'] = training(pathlib.Path(folder), batches)
-  return figures
+  figures['mixing op'] = benchmark_mixing_op.measure(OP_CLIPS, max(1, batches // 10))
+  return figures | benchmark_mixing.measure(clips, workers)
 
 
 def _write_recording(path: pathlib.Path, minutes: float) -> None:

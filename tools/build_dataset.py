@@ -1,6 +1,6 @@
 r"""Builds a data set: the built-in birds, or recordings of any of the known sources.
 
-  python -m tools.build_dataset --source procedural --out runs/data --sizes train=6000,val=256
+  python -m tools.build_dataset --source procedural --out runs/data --sizes train=6000,val=256 [--plausibility plausible]
   python -m tools.build_dataset --source recordings --dir recordings/ --out runs/real
   python -m tools.build_dataset --source xeno_canto --dir owls/ --out runs/owls --dry_run
 
@@ -30,7 +30,8 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when i
 
 from absl import app, flags, logging
 
-from data_pipeline import active_regions, annotated_labels, clip_windows, licences, series, soundscape, sources, taxonomy, tokenizer
+from data_pipeline import (
+    active_regions, annotated_labels, clip_windows, habitat, licences, series, soundscape, sources, taxonomy, tokenizer)
 from data_pipeline.recording import Listing
 from tools import dataset_folder, dataset_recordings
 from tools.progress import Progress
@@ -38,7 +39,8 @@ from tools.progress import Progress
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-  """What decides the contents, and where to get and put them; `sizes` for procedural, the rest below it for recordings."""
+  """What decides the contents, and where to get and put them; `sizes` and `plausibility` for procedural, the rest below for
+  recordings."""
 
   source: str
   out: str
@@ -48,6 +50,7 @@ class Options:
   channels: int = 1
   workers: int = 1
   sizes: dict[str, int] | None = None
+  plausibility: str = 'uniform'
   directory: str | None = None
   judge_groups: str = 'own'
   species: tuple[str, ...] = ()
@@ -66,6 +69,8 @@ def listing(o: Options) -> Listing:
   """The recordings that are to be used. Raises ValueError for options that do not fit the source."""
   if o.sizes:
     raise ValueError('--sizes belongs to --source procedural: the splits of recordings follow from their groups')
+  if o.plausibility != 'uniform':
+    raise ValueError('--plausibility belongs to --source procedural: the birds of a recording are those that were there')
   if not o.directory:
     raise ValueError(f'--source {o.source} needs --dir')
   found = sources.listing(o.source, o.directory, o.year, annotated_labels.read_labels(o.labels) if o.labels else None)
@@ -88,7 +93,9 @@ def configuration(o: Options, found: Listing | None) -> dict[str, Any]:
     given = [f'--{flag}' for name, flag in foreign.items() if getattr(o, name) != defaults[name]]
     if given:
       raise ValueError(f'{" and ".join(given)} belongs to recordings, not to --source procedural')
-    return c | dict(version=soundscape.VERSION, sizes=series.known_sizes(o.sizes or series.SIZES))
+    # What was made before there was a choice is uniform, and found again.
+    drawn = {} if o.plausibility == 'uniform' else {'plausibility': o.plausibility}
+    return c | dict(version=soundscape.VERSION, sizes=series.known_sizes(o.sizes or series.SIZES)) | drawn
   digest = hashlib.sha256()
   for r in found.recordings:
     head = b''
@@ -148,7 +155,7 @@ def _procedural(o: Options, folder: pathlib.Path, say: Callable[[str], None]) ->
   with Progress('clips', say) as progress:
     path, splits = procedural.build(
         str(folder), seed=o.seed, sizes=series.known_sizes(o.sizes or series.SIZES), clip_seconds=o.clip_seconds,
-        sample_rate=o.sample_rate, channels=o.channels, workers=o.workers, progress=progress)
+        sample_rate=o.sample_rate, channels=o.channels, workers=o.workers, plausibility=o.plausibility, progress=progress)
   licences.write_attribution(folder / 'ATTRIBUTION.csv', [
       licences.Attribution('all clips', 'invented birds', procedural.RECORDIST, procedural.LICENCE)])
   return {'taxonomy': taxonomy.PROCEDURAL.to_json(), 'splits': splits, 'path': os.path.relpath(path, folder),
@@ -188,8 +195,8 @@ def main(unused_argv: list[str]) -> None:
       sources.listing(f.source, '')  # raises, naming the known ones
     if not f.out and not f.dry_run:
       raise ValueError('--out is missing: the folder to make')
-    o = Options(f.source, f.out or '', f.seed, f.clip_seconds, f.sample_rate, f.channels, f.workers, _sizes(f.sizes), f.dir,
-                f.judge_groups, tuple(f.species), f.labels, f.taxonomy_year, f.keep_no_derivatives, f.strict)
+    o = Options(f.source, f.out or '', f.seed, f.clip_seconds, f.sample_rate, f.channels, f.workers, _sizes(f.sizes),
+                f.plausibility, f.dir, f.judge_groups, tuple(f.species), f.labels, f.taxonomy_year, f.keep_no_derivatives, f.strict)
     if not f.dry_run:
       build(o)
     elif o.source == 'procedural':
@@ -217,6 +224,8 @@ if __name__ == '__main__':  # flags are defined here only: importing this module
   flags.DEFINE_integer('sample_rate', 16000, 'Samples per second.', lower_bound=4000)
   flags.DEFINE_integer('channels', 1, 'Channels to store; 1 averages those of a recording.', lower_bound=1)
   flags.DEFINE_list('sizes', None, 'Clips per split (procedural), such as train=6000,val=256.')
+  flags.DEFINE_enum('plausibility', 'uniform', habitat.MODES,
+                    'Of the scenes (procedural): birds that fit their place and each other, any, or such that do not.')
   flags.DEFINE_enum('judge_groups', 'own', ['own', 'train'],
                     'Recordings the judge learns from: its own, or those of train where there are few (recordings).')
   flags.DEFINE_integer('workers', os.cpu_count(), 'Processes or threads at work.', lower_bound=1)

@@ -15,6 +15,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from data_pipeline import licences, storage
+from data_pipeline.builders.features import PROVENANCE
 from data_pipeline.scene import VOCALISATIONS
 
 FULL_SCALE = 32767
@@ -34,6 +35,7 @@ class Clip:
     full_scale: samples at full scale; alike: all channels hold the same (of several).
     digest: of the sound; equal only for equal sound.
     events: per event (species index, vocalisation index, onset s, offset s, low Hz, high Hz, level dB).
+    plausibility: of a drawn scene, as habitat.Plausibility.to_dict gives it; empty where the data set does not say.
   """
 
   split: str
@@ -49,6 +51,7 @@ class Clip:
   alike: bool
   digest: str
   events: tuple[tuple[int, int, float, float, float, float, float], ...]
+  plausibility: dict[str, Any] = dataclasses.field(default_factory=dict)
 
   @property
   def species(self) -> set[int]:
@@ -90,10 +93,11 @@ def collect(directory: str) -> Facts:
 
 
 def examples(info: storage.DataInfo, split: str, indices: list[int] | None = None) -> Iterator[dict[str, np.ndarray]]:
-  """Sound (`audio`, (N, C) int16), _TEXTS and _NUMBERS of some records of a split, or of all; stems are much larger, and not
-  decoded."""
+  """Sound (`audio`, (N, C) int16), _TEXTS, _NUMBERS and, where it is stored, the provenance of some records of a split, or of
+  all; stems are much larger, and not decoded."""
   records = storage.Records(info, split)
-  parse = tfds.features.FeaturesDict({n: records.features[n] for n in ('audio', *_NUMBERS, *_TEXTS)}).deserialize_example
+  names = [n for n in ('audio', *_NUMBERS, *_TEXTS, PROVENANCE) if n in records.stored]
+  parse = tfds.features.FeaturesDict({n: records.stored[n] for n in names}).deserialize_example
   chosen = range(len(records)) if indices is None else indices
   dataset = tf.data.Dataset.from_generator(lambda: (records[i] for i in chosen), output_signature=tf.TensorSpec((), tf.string))
   yield from dataset.map(parse).as_numpy_iterator()
@@ -108,7 +112,8 @@ def _clips(info: storage.DataInfo, split: str) -> Iterator[Clip]:
     yield Clip(split, index, **text, seconds=len(audio) / info.sample_rate, rms_db=_db(power), peak_db=_db(peak ** 2),
                full_scale=int((np.abs(audio.astype(np.int32)) >= FULL_SCALE).sum()),
                alike=bool((audio == audio[:, :1]).all()), digest=hashlib.sha256(audio.tobytes()).hexdigest()[:24],
-               events=tuple(zip(*(e[n].tolist() for n in _NUMBERS))))
+               events=tuple(zip(*(e[n].tolist() for n in _NUMBERS))),
+               plausibility=json.loads(e.get(PROVENANCE, b'{}')).get('plausibility', {}))
 
 
 def _db(power: float) -> float:
@@ -175,6 +180,18 @@ def split_table(facts: Facts) -> list[dict[str, Any]]:
         'rms_low': low, 'rms': middle, 'rms_high': high, 'full_scale': sum(c.full_scale > 0 for c in mine),
         'empty': sum(not c.events for c in mine), 'alike': sum(c.alike for c in mine) if facts.info.channels > 1 else None})
   return rows
+
+
+def plausibility_table(facts: Facts) -> list[dict[str, Any]]:
+  """One row per split and mode of its drawn scenes: clips, `verdicts` {verdict: clips}, and the mean of the known scores."""
+  rows: dict[tuple[str, str], list[dict[str, Any]]] = collections.defaultdict(list)
+  for c in facts.clips:
+    if c.plausibility:
+      rows[c.split, c.plausibility['mode']].append(c.plausibility)
+  scores = lambda found: [p['score'] for p in found if p['score'] is not None]
+  verdicts = lambda found: dict(collections.Counter(p['verdict'] for p in found))
+  return [{'split': split, 'mode': mode, 'clips': len(found), 'verdicts': verdicts(found),
+           'score': float(np.mean(scores(found))) if scores(found) else None} for (split, mode), found in rows.items()]
 
 
 def licence_table(facts: Facts) -> list[dict[str, Any]]:

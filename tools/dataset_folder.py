@@ -1,4 +1,4 @@
-"""The folder of a data set while it is built: claimed, found again when finished, refused when it holds something else."""
+"""The folder of a data set, or of mixes, while it is made: claimed, found again, refused when it holds something else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any, Iterator
 
 from data_pipeline.formats import files
 
-KEPT = 'decoded'  # what an interrupted build of recordings finds again
+KEPT = 'decoded'          # what an interrupted run finds again,
+COMMAND = 'command.json'  # and where this is, all the rest as well
 
 
 def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
@@ -36,10 +37,26 @@ def finished(out: pathlib.Path, config: dict[str, Any], fingerprint: str) -> dic
     raise ValueError(f'{out}/dataset.json is not one of ours ({error!r}): name another folder') from error
   if same:
     return made
-  old, new = _flat(old), _flat(config)
-  differing = [f'{k} {old.get(k, "absent")} there, {new.get(k, "absent")} asked'
-               for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
-  raise ValueError(f'{out} holds another data set: {"; ".join(differing)}. Name another folder, or remove it')
+  raise ValueError(f'{out} holds another data set: {_differing(old, config)}. Name another folder, or remove it')
+
+
+def go_on(partial: pathlib.Path, command: dict[str, Any]) -> None:
+  """Raises ValueError where the run that was interrupted in `partial` differs from `command` (JSON types).
+
+  What `command` does not say is not compared.
+  """
+  if (partial / COMMAND).exists():
+    old, new = files.read_json_object(partial / COMMAND), json.loads(json.dumps(command))
+    old = {k: old.get(k) for k in new}
+    if old != new:
+      raise ValueError(f'{partial} holds an interrupted run of another command: {_differing(old, new)}. Repeat that command '
+                       'to go on with it, remove the folder to give it up, or name another --out')
+
+
+def _differing(old: dict[str, Any], new: dict[str, Any]) -> str:
+  old, new = _flat(old), _flat(new)
+  return '; '.join(f'{k} {old.get(k, "absent")} there, {new.get(k, "absent")} asked'
+                   for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k))
 
 
 def _flat(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
@@ -49,14 +66,21 @@ def _flat(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
   return flat
 
 
+def partial_of(out: pathlib.Path) -> pathlib.Path:
+  """Where OUT is made."""
+  return out.parent / f'.{out.name}.partial'
+
+
 @contextlib.contextmanager
 def claimed(out: pathlib.Path) -> Iterator[pathlib.Path]:
   """The hidden folder beside OUT in which the build happens; nobody else can have it meanwhile.
 
   Of a run that was killed only KEPT is still in it. An error in the block removes the folder; an interruption leaves it.
+  A run that can go on with all it has made puts COMMAND there (see `go_on`). From then on errors leave the folder too, and the
+  next run finds everything but files and folders whose names begin with a dot, which are half made.
   Raises OSError where OUT cannot be written.
   """
-  partial = out.parent / f'.{out.name}.partial'
+  partial = partial_of(out)
   lock = None
   try:
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -64,9 +88,10 @@ def claimed(out: pathlib.Path) -> Iterator[pathlib.Path]:
     lock = os.open(partial, os.O_RDONLY)
     # The lock lives as long as this process at most: a leftover without it is of a run that was killed.
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    for leftover in partial.iterdir():
+    goes_on = (partial / COMMAND).exists()
+    for leftover in list(partial.rglob('.*') if goes_on else partial.iterdir()):
       if leftover.name != KEPT:
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
     (partial / 'writable').touch()
     (partial / 'writable').unlink()
     if out.exists() and not os.access(out, os.W_OK):
@@ -80,7 +105,8 @@ def claimed(out: pathlib.Path) -> Iterator[pathlib.Path]:
   try:
     yield partial
   except Exception:
-    shutil.rmtree(partial, ignore_errors=True)
+    if not (partial / COMMAND).exists():
+      shutil.rmtree(partial, ignore_errors=True)
     raise
   finally:
     os.close(lock)

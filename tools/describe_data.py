@@ -20,6 +20,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when i
 import numpy as np
 from rich import console as rich_console, markup as rich_markup, table as rich_table
 
+from data_pipeline import habitat
 from data_pipeline.scene import VOCALISATIONS
 from sgm import render
 from tools import data_charts
@@ -68,6 +69,11 @@ def tables(facts: data_facts.Facts) -> list[tuple[str, list[str], list[list[Any]
   made.append(('licences', ['licence', 'clips', 'recordings', 'derivatives'],
                [[r['licence'], r['clips'], r['recordings'], 'not allowed' if r['no_derivatives'] else '']
                 for r in data_facts.licence_table(facts)]))
+  drawn = data_facts.plausibility_table(facts)
+  if drawn:
+    made.append(('plausibility of the scenes, as they were drawn', ['split', 'mode', 'clips', *habitat.VERDICTS, 'mean score'],
+                 [[r['split'], r['mode'], r['clips'], *(r['verdicts'].get(v, 0) for v in habitat.VERDICTS), r['score']]
+                  for r in drawn]))
   if facts.leaks:
     rows = [[k.kind, k.name, ', '.join(f'{s} {n}' for s, n in k.clips.items()),
              'on purpose' if k.known else 'beware' if k.kind == 'recordist' else 'LEAK'] for k in facts.leaks]

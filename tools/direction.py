@@ -5,7 +5,8 @@ r"""Adds to any table of detections where each of them comes from: an existing c
   python -m tools.direction --calibrate clicks.csv --audio clicks.wav --out recordings/microphones.json
 
 The table may be BirdNET's, Raven's, ours, or any other with a header that has a start and an end (--column onset=From names
-it). Its rows and columns stay as they are; behind them come
+it). Its rows and columns stay as they are; label tracks of Audacity, which have no columns, are written as a table with a row
+for each label, in their order. Behind the columns come
 
   Stereo                what the two channels are to each other: only `true` (and `delayed`) have directions
   Side                  left, right, middle, ambiguous, or why there is none
@@ -42,7 +43,7 @@ from tools.direction_rows import Heard
 from tools.progress import Progress
 
 COLUMNS = ('Stereo', 'Side', 'Delay (us)', 'Delay Error (us)', 'Level Difference (dB)', 'Peak Ratio', 'Direction Confidence')
-BIRDS = ('File', 'Species', 'Start (s)', 'End (s)', 'Birds', 'Detections', 'Clear', 'Delays (us)')
+BIRDS = ('File', 'Species', 'Start (s)', 'End (s)', 'Birds', 'Detections', 'Pieces', 'Delays (us)')
 MIDDLE_US = 20.0  # a delay of less, or of less than two standard errors, is neither left nor right
 
 
@@ -123,7 +124,7 @@ def side(h: Heard) -> str:
 
 def count(spans: Sequence[any_table.Span], sounds: dict[str, pathlib.Path], heard: Sequence[Heard],
           seconds: float) -> list[list[str]]:
-  """Rows of BIRDS: for each file, species and stretch of some `seconds`, from the clear pieces of its detections."""
+  """Rows of BIRDS: for each file, species and stretch of some `seconds`, from the pieces of its detections that count."""
   groups = collections.defaultdict(list)
   for s, h in zip(spans, heard):
     if h.estimate:

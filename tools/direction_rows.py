@@ -8,7 +8,7 @@ import pathlib
 import re
 from typing import Sequence
 
-from data_pipeline import direction, microphones, stereo, stream
+from data_pipeline import bird_counts, direction, microphones, stereo, stream
 from data_pipeline.formats.any_table import Span
 from data_pipeline.microphones import Setup
 from data_pipeline.recording import SUFFIXES
@@ -21,7 +21,7 @@ NAMED = 3                   # files that an error names
 
 @dataclasses.dataclass(frozen=True)
 class Heard:
-  """A row. `told`: its file, None = damaged; `flaw`: why it has no direction, '' = it has; `delays_us`: of its clear pieces."""
+  """A row. `told`: its file, None = damaged; `flaw`: why no direction, '' = it has one; `delays_us`: of pieces that count."""
 
   told: stereo.Stereo | None
   setup: Setup
@@ -104,8 +104,8 @@ def measure(path: pathlib.Path, spans: Sequence[Span], setup: Setup, weighting: 
     flaw, band = _flaw(s, len(samples) / known.sample_rate <= inside[0], known.sample_rate)
     if not flaw:
       heard = direction.correlate(samples[:, pair], known.sample_rate, inside, band, limit, weighting)
-      clear = tuple(e.delay_us for e in direction.pieces(heard) if not e.ambiguous)
-      rows[short[k]] = Heard(told, setup, '', direction.estimate(heard), clear)
+      countable = tuple(e.delay_us for e in direction.pieces(heard) if bird_counts.countable(e))
+      rows[short[k]] = Heard(told, setup, '', direction.estimate(heard), countable)
     else:
       rows[short[k]] = Heard(told, setup, flaw)
   return rows

@@ -7,12 +7,15 @@
   masks.npz                audible masks (bool): events (E, T, F) in the order of the scene, species (S, T, F) of `codes`;
                            times (T + 1,) in s and hz (F + 1,): the borders of the cells
   spectrogram.png          boxes and masks of each species; with stems a picture of each beside its sound
+
+The pictures for YOLO lie together, outside of these folders.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 from typing import Any, Sequence
 import zlib
@@ -21,7 +24,7 @@ import numpy as np
 from scipy.io import wavfile
 
 from data_pipeline import mixing, prompts
-from data_pipeline.formats import files, raven
+from data_pipeline.formats import files, raven, yolo
 from data_pipeline.mixing import Mixed, Part
 from data_pipeline.mixing_placing import Chooser
 from data_pipeline.mixing_pools import Pools
@@ -36,6 +39,7 @@ BANDS = 128
 LOW_HZ = 150.0
 LEGEND_CHARACTERS = 64    # of common names; codes are shorter
 SHOWN_DB = 70.0           # below the loudest cell, in pictures
+YOLO_ROWS = 512          # of the pictures for YOLO, whose frequency axis is linear
 _TOGETHER = 4             # stems whose masks are computed at once: one shape is one compilation
 
 
@@ -46,6 +50,7 @@ class Extras:
   stems: bool = False
   masks: bool = False
   pictures: bool = False
+  yolo: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +65,21 @@ class Done:
 
 def chunk(out: pathlib.Path, pools: Pools, spec: MixingSpec, seed: int, split: str, start: int, stop: int, extras: Extras,
           choose: Chooser | None = None) -> list[Done]:
-  """Mixes and writes the clips start to stop of a split: what a worker process does."""
+  """Mixes and writes the clips start to stop of a split: what a worker process does. A folder that is there is whole, and read.
+  """
   done = []
   for index in range(start, stop):
+    path, partial = f'{split}/{index:05d}', out / split / f'.{index:05d}'
+    if (out / path).exists():
+      known = files.read_json_object(out / path / 'scene.json')
+      done.append(Done(path, Scene.from_dict(known['scene']), known['prompt'], known['provenance']))
+      continue
     mixed = mixing.mix(pools, spec, seed, index, split, choose)
-    path = f'{split}/{index:05d}'
-    done.append(Done(path, mixed.scene, write(out / path, mixed, spec, pools.taxonomy, extras), mixed.provenance))
+    prompt = write(partial, mixed, spec, pools.taxonomy, extras)
+    if extras.yolo:
+      _yolo_picture(out / f'yolo/images/{path}.png', mixed, spec)
+    os.rename(partial, out / path)
+    done.append(Done(path, mixed.scene, prompt, mixed.provenance))
   return done
 
 
@@ -98,15 +112,39 @@ def _stems(mixed: Mixed) -> list[tuple[str, Part]]:
           *((f'contaminant_{i:02d}', p) for i, p in enumerate(mixed.contaminants))]
 
 
+def _grid(spec: MixingSpec) -> tuple[int, int]:
+  """(samples per frame, samples per window) of pictures and masks."""
+  hop = 2 * round(max(FRAME_SECONDS, spec.seconds / MOST_FRAMES) * spec.sample_rate / 2)
+  return hop, 2 ** int(np.ceil(np.log2(max(2 * hop, 0.04 * spec.sample_rate))))
+
+
+def yolo_picture(spec: MixingSpec) -> tuple[yolo.Picture, Any]:
+  """Geometry of the pictures for YOLO, and the Frontend that makes them."""
+  from sgm.audio.spectrogram import Frontend  # imported late, as in _pictured
+  rate, (hop, n_fft) = spec.sample_rate, _grid(spec)
+  frontend = Frontend(rate, n_fft, hop, min(YOLO_ROWS, n_fft // 2), 0.0, rate / 2, 'linear', (-1.0, 0.0))
+  frames = -(-round(spec.seconds * rate) // hop)
+  edges = frontend.band_edges_hz
+  return yolo.Picture(frames, frontend.bands, frames * hop / rate, float(edges[0]), float(edges[-1])), frontend
+
+
+def _yolo_picture(path: pathlib.Path, mixed: Mixed, spec: MixingSpec) -> None:
+  """The spectrogram alone, a pixel a cell, from SHOWN_DB below its loudest cell (black) up to that (white)."""
+  from matplotlib import image
+  frontend = yolo_picture(spec)[1]
+  audio = np.pad(mixed.audio, ((0, -len(mixed.audio) % frontend.hop), (0, 0)))
+  db = 10 * np.log10(np.asarray(frontend.power(audio)).mean(-1) + 1e-12)  # (T, F)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  image.imsave(path, db.T, vmin=db.max() - SHOWN_DB, vmax=db.max(), cmap='gray', origin='lower')
+
+
 def _pictured(folder: pathlib.Path, mixed: Mixed, spec: MixingSpec, taxonomy: Taxonomy, extras: Extras, prompt: str,
               stems: Sequence[tuple[str, Part]]) -> None:
   # Imported late: a second of jax and matplotlib are for those who want pictures.
   from sgm import render
   from sgm.audio.masks import audible_masks
   from sgm.audio.spectrogram import Frontend
-  rate = spec.sample_rate
-  hop = 2 * round(max(FRAME_SECONDS, spec.seconds / MOST_FRAMES) * rate / 2)
-  n_fft = 2 ** int(np.ceil(np.log2(max(2 * hop, 0.04 * rate))))
+  rate, (hop, n_fft) = spec.sample_rate, _grid(spec)
   frontend = Frontend(rate, n_fft, hop, BANDS, LOW_HZ, rate / 2, 'mel', (-1.0, 0.0))  # the range is the clip's own
   samples = len(mixed.audio)
   whole = lambda audio: np.pad(audio, ((0, -samples % hop), (0, 0)))

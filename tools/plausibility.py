@@ -34,17 +34,19 @@ def judge(prompt: str, avonet: str | None = None, also: Sequence[str] = (), year
 
   Raises ValueError: a prompt that cannot be understood, a file that is no such table, an unknown edition.
   """
-  known = habitat.BUILT_IN
-  if avonet:
-    taxonomy = taxonomy_lib.edition(year)
-    records = [r for path in also for r in xeno_canto.read(path)[0]]
-    known = habitat.Habitats(taxonomy, homes.read_avonet(avonet, taxonomy),
-                             homes.heard_together([(r.scientific, r.background) for r in records], taxonomy))
-  elif also:
-    raise ValueError('--also tells of real birds: it needs --avonet as well')
+  known = read(taxonomy_lib.edition(year), avonet, also) if avonet or also else habitat.BUILT_IN
   said = prompts.parse(prompt, known.taxonomy)
   codes = list(dict.fromkeys(e.species for e in said.events))
   return known, codes, known.judge(codes, said.environment, said.near)
+
+
+def read(taxonomy: taxonomy_lib.Taxonomy, avonet: str | None, also: Sequence[str]) -> habitat.Habitats:
+  """What AVONET's table and saved pages of xeno-canto's API tell of the species of a taxonomy, see `judge`."""
+  if also and not avonet:
+    raise ValueError('--also tells of real birds: it needs --avonet as well')
+  records = [r for path in also for r in xeno_canto.read(path)[0]]
+  return habitat.Habitats(taxonomy, homes.read_avonet(avonet, taxonomy) if avonet else {},
+                          homes.heard_together([(r.scientific, r.background) for r in records], taxonomy))
 
 
 def table(known: habitat.Habitats, codes: Sequence[str]) -> str:

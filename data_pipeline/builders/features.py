@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import Any
+from typing import Any, Mapping
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -13,6 +14,7 @@ from data_pipeline.series import to_int16
 
 _EVENT_NUMBERS = ('onset', 'offset', 'low_hz', 'high_hz', 'level_db', 'azimuth')
 _SCENE_TEXTS = ('environment', 'noise', 'near')
+PROVENANCE = 'provenance'
 
 
 def feature_dict(channels: int) -> dict[str, Any]:
@@ -22,7 +24,8 @@ def feature_dict(channels: int) -> dict[str, Any]:
   (TFDS's Audio writes varints: three times the size). Per event, (E,): species (index in the taxonomy) and vocalisation
   (index in scene.VOCALISATIONS) as int64, onset and offset in s, low_hz, high_hz, level_db (dB re full scale) and azimuth
   (degrees, NaN = unknown) as float32. Texts: environment, noise, near as in Scene; id; group (the recording: splits never
-  divide it); recordist; licence.
+  divide it); recordist; licence; provenance (how the clip was drawn: a JSON object, that of soundscape.Clip; data sets made
+  before it was stored lack this one).
   """
 
   def vector(dtype):
@@ -34,19 +37,19 @@ def feature_dict(channels: int) -> dict[str, Any]:
       species=vector(np.int64),
       vocalisation=vector(np.int64),
       **{name: vector(np.float32) for name in _EVENT_NUMBERS},
-      **{name: tfds.features.Text() for name in _SCENE_TEXTS + ('id', 'group', 'recordist', 'licence')},
+      **{name: tfds.features.Text() for name in _SCENE_TEXTS + ('id', 'group', 'recordist', 'licence', PROVENANCE)},
   )
 
 
 def to_example(audio: np.ndarray, scene: Scene, index_of: dict[str, int], *, id: str, group: str, recordist: str,
-               licence: str, stems: np.ndarray | None = None) -> dict[str, Any]:
+               licence: str, stems: np.ndarray | None = None, provenance: Mapping[str, Any] | None = None) -> dict[str, Any]:
   """The values of `feature_dict`.
 
   Args:
     audio: (N, C) float in [-1, 1], or int16 already.
     scene: its events' species must be keys of `index_of`, which gives their index in the taxonomy.
     stems: (E, N, C) like audio, in the order of the scene's events; None = not stored.
-    id, group, recordist, licence: see `feature_dict`.
+    id, group, recordist, licence, provenance: see `feature_dict`.
 
   Raises:
     ValueError: shapes that do not agree, or a species without index.
@@ -70,4 +73,4 @@ def to_example(audio: np.ndarray, scene: Scene, index_of: dict[str, int], *, id:
       vocalisation=np.array([VOCALISATIONS.index(e.vocalisation) for e in scene.events], np.int64),
       **numbers,
       **{name: getattr(scene, name) for name in _SCENE_TEXTS},
-      id=id, group=group, recordist=recordist, licence=licence)
+      id=id, group=group, recordist=recordist, licence=licence, **{PROVENANCE: json.dumps(provenance or {}, allow_nan=False)})

@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from data_pipeline import series, taxonomy
 from data_pipeline.builders import features
 
-VERSION = '1.0.0'
+VERSION = '1.1.0'
 RECORDIST = 'sgm'
 LICENCE = 'CC0-1.0'
 
@@ -26,6 +26,7 @@ class ProceduralConfig(tfds.core.BuilderConfig):
   clip_seconds: float = 2.56
   sample_rate: int = 16000
   channels: int = 1
+  plausibility: str = 'uniform'
 
 
 class Procedural(tfds.core.GeneratorBasedBuilder):
@@ -50,18 +51,19 @@ class Procedural(tfds.core.GeneratorBasedBuilder):
     c = self.builder_config
     index_of = {code: i for i, code in enumerate(taxonomy.PROCEDURAL.codes)}
     clips = series.split_clips(c.seed, split, count, duration=c.clip_seconds, sample_rate=c.sample_rate,
-                               channels=c.channels, workers=self.workers)
-    for index, (audio, stems, scene) in enumerate(clips):
+                               channels=c.channels, workers=self.workers, plausibility=c.plausibility)
+    for index, (audio, stems, scene, provenance) in enumerate(clips):
       name = f'procedural/{split}/{index}'
       yield index, features.to_example(audio, scene, index_of, id=name, group=name, recordist=RECORDIST,
-                                       licence=LICENCE, stems=stems)
+                                       licence=LICENCE, stems=stems, provenance=provenance)
       self._done += 1
       if self.progress:
         self.progress(self._done, sum(c.sizes.values()))
 
 
 def build(out_dir: str, *, seed: int, sizes: dict[str, int], clip_seconds: float, sample_rate: int, channels: int,
-          workers: int, progress: Callable[[int, int], None] | None = None) -> tuple[str, dict[str, int]]:
+          workers: int, plausibility: str = 'uniform',
+          progress: Callable[[int, int], None] | None = None) -> tuple[str, dict[str, int]]:
   """Makes the data set, or finds it made.
 
   Args:
@@ -69,20 +71,21 @@ def build(out_dir: str, *, seed: int, sizes: dict[str, int], clip_seconds: float
     seed: 0 or more; sizes: clips per split, keys among series.SPLITS.
     clip_seconds, sample_rate, channels: geometry of every clip, see soundscape.generate.
     workers: processes; the clips do not depend on it.
+    plausibility: of the scenes, one of habitat.MODES.
     progress: called with (clips made, clips in all) after each clip.
 
   Returns:
     The folder to read with `tfds.builder_from_directory`, and the number of clips per split.
 
   Raises:
-    ValueError: an unknown split, or a geometry out of range.
+    ValueError: an unknown split or plausibility, or a geometry out of range.
   """
   sizes = series.known_sizes(sizes)
-  mark = series.fingerprint(seed=seed, sizes=sizes, clip_seconds=clip_seconds, sample_rate=sample_rate, channels=channels)
+  how = dict(sample_rate=sample_rate, channels=channels, plausibility=plausibility)
+  mark = series.fingerprint(seed=seed, sizes=sizes, clip_seconds=clip_seconds, **how)
   # One clip in this process first: bad arguments fail here, in one line, not inside of a worker.
-  series.split_clip(seed, next(iter(sizes)), 0, duration=clip_seconds, sample_rate=sample_rate, channels=channels)
-  config = ProceduralConfig(name=mark[:16], seed=seed, sizes=sizes, clip_seconds=clip_seconds, sample_rate=sample_rate,
-                            channels=channels)
+  series.split_clip(seed, next(iter(sizes)), 0, duration=clip_seconds, **how)
+  config = ProceduralConfig(name=mark[:16], seed=seed, sizes=sizes, clip_seconds=clip_seconds, **how)
   for leftover in (pathlib.Path(out_dir) / 'procedural' / config.name).glob('*incomplete*'):  # of a run that was killed
     shutil.rmtree(leftover)
   tfds.disable_progress_bar()

@@ -1,7 +1,8 @@
 """Any table of detections, known by its columns only: what is in it stays as it is to the letter, and columns are added.
 
 A row is a span of sound: onset and offset, perhaps a band, a file and a species. Their columns are known under the names that
-BirdNET, Raven, Perch, crowsetta, R's packages, DESED and we give them (COLUMNS); other names can be said.
+BirdNET, Raven, Perch, crowsetta, R's packages, DESED and we give them (COLUMNS); other names can be said. A label track of
+Audacity, which has neither header nor room for columns, is taken for the table that says the same.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import dataclasses
 import difflib
 import io
 import pathlib
+import re
 from typing import Mapping, Sequence
 
-from data_pipeline.formats import files
+from data_pipeline.formats import audacity, files
 
 COLUMNS = {  # what is in a column: its names in lower case, best first
     'onset': ('start (s)', 'begin time (s)', 'start time (s)', 'begin_time_s', 'start_time_s', 'start_time', 'onset_s', 'onset',
@@ -27,6 +29,8 @@ COLUMNS = {  # what is in a column: its names in lower case, best first
     'species': ('species code', 'species ebird code', 'ebird_code', 'scientific name', 'scientific_name', 'common name',
                 'common_name', 'species', 'event_label', 'annotation', 'label')}
 KHZ = ('bottom.freq', 'top.freq')
+LABEL_TRACK = re.compile(r'\ufeff?\s*-?\d[\d.]*\t-?\d[\d.]*(\t|\r|\n|$)')  # begins with two times
+LABEL_COLUMNS = ('Start (s)', 'End (s)', 'Low Freq (Hz)', 'High Freq (Hz)', 'Label')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +76,7 @@ class AnyTable:
 
 
 def read(path: files.Path, names: Mapping[str, str] | None = None) -> AnyTable:
-  """Reads a table whose columns are parted by tabs, `,` or `;` (then a comma may be a decimal point).
+  """Reads a table whose columns are parted by tabs, `,` or `;` (then a comma may be a decimal point), or a label track.
 
   Args:
     path: UTF-8, with or without BOM, any line ends.
@@ -85,6 +89,8 @@ def read(path: files.Path, names: Mapping[str, str] | None = None) -> AnyTable:
     text = pathlib.Path(path).read_bytes().decode('utf-8')
   except UnicodeDecodeError as error:
     raise ValueError(f'{path}: not UTF-8 text (byte {error.start})') from error
+  if LABEL_TRACK.match(text):
+    text = _table_of_labels(path)
   names = {k: v.lower() for k, v in (names or {}).items()}
   unknown = sorted(set(names) - set(COLUMNS))
   if unknown:
@@ -115,6 +121,16 @@ def read(path: files.Path, names: Mapping[str, str] | None = None) -> AnyTable:
     raise ValueError(f'{path}: rows of {len(several)} files without File Offset (s): their times may run on from file to file, '
                      'or start anew in each')
   return table
+
+
+def _table_of_labels(path: files.Path) -> str:
+  """The text of the table with LABEL_COLUMNS that says what a label track of Audacity does, a row for each label."""
+  lines = [LABEL_COLUMNS]
+  for b in audacity.boxes(path, labelled=False):
+    if not b.onset < b.offset:  # said here, as the table has other line numbers
+      raise ValueError(f'{path}, {b.place}: from {b.onset:g} to {b.offset:g} s: expected 0 <= onset < offset')
+    lines.append((b.onset, b.offset, *('' if hz is None else hz for hz in (b.low_hz, b.high_hz)), b.label))
+  return ''.join('\t'.join(map(str, line)) + '\n' for line in lines)
 
 
 def _records(text: str, delimiter: str, path: str) -> tuple[list[str], list[list[str]]]:

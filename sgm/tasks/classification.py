@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from sgm.audio import spectrogram as frontend_lib
+from sgm.audio import stereo as stereo_lib
 from sgm.models import classifier as classifier_lib
 from sgm.tasks import task as task_lib
 
@@ -23,6 +24,7 @@ class Classification:
     frame_weight: weight of the frame term against the clip term.
     time_mask, band_mask: widest SpecAugment mask (Park et al. 2019) as a fraction of the axis; 0 = none.
     shift: largest random offset added to S (a gain in dB over the dynamic range), uniform in +- shift.
+    stereo: hear two channels by `sgm.audio.stereo.features`, which hold where a sound comes from, not by their levels alone.
   """
 
   frontend: frontend_lib.Frontend
@@ -31,21 +33,30 @@ class Classification:
   time_mask: float
   band_mask: float
   shift: float
+  stereo: bool = False
+
+  def planes(self, audio):
+    """Audio (B, N, C) -> what the model hears, (B, T, F, C), with `stereo` (B, T, F, 4): in [0, 1], no phase is 0.5."""
+    if not self.stereo:
+      return self.frontend(audio)
+    s = stereo_lib.features(audio, self.frontend)
+    return jnp.concatenate([s[..., :2], 0.5 + 0.5 * s[..., 2:]], -1)
 
   def restore_frozen(self, batches):
     return {}
 
   def precompute(self, frozen, rng, batch):
     rest = {k: v for k, v in batch.items() if k != 'audio'}
-    return {**rest, 'spectrogram': self.frontend(batch['audio']).astype(jnp.float16)}
+    return {**rest, 'spectrogram': self.planes(batch['audio']).astype(jnp.float16)}
 
   def init(self, rng, batch):
-    return self.model.init(rng, task_lib.spectrogram(self.frontend, batch))['params']
+    return self.model.init(rng, task_lib.spectrogram(self.planes, batch))['params']
 
   def _augment(self, rng, s):
     k_shift, k_time, k_band = jax.random.split(rng, 3)
     shift = jax.random.uniform(k_shift, (s.shape[0], 1, 1, 1), minval=-self.shift, maxval=self.shift)
-    s = jnp.clip(s + shift, 0.0, 1.0)
+    level = jnp.arange(s.shape[-1]) < (2 if self.stereo else s.shape[-1])  # (C,) planes that a gain changes, and phases
+    s = jnp.clip(s + shift * level, 0.0, 1.0)
     for axis, widest, key in ((1, self.time_mask, k_time), (2, self.band_mask, k_band)):
       n = s.shape[axis]
       k_start, k_width = jax.random.split(key)
@@ -53,12 +64,12 @@ class Classification:
       start = jax.random.uniform(k_start, (s.shape[0], 1)) * n
       place = jnp.arange(n)[None, :]
       masked = (place >= start) & (place < start + width)  # (B, n)
-      s = jnp.where(jnp.expand_dims(masked, tuple(a for a in (1, 2, 3) if a != axis)), 0.0, s)
+      s = jnp.where(jnp.expand_dims(masked, tuple(a for a in (1, 2, 3) if a != axis)), jnp.where(level, 0.0, 0.5), s)
     return s
 
   def loss(self, params, frozen, rng, batch):
     k_augment, k_dropout = jax.random.split(rng)
-    s = self._augment(k_augment, task_lib.spectrogram(self.frontend, batch))
+    s = self._augment(k_augment, task_lib.spectrogram(self.planes, batch))
     clip, frame = self.model.apply({'params': params}, s, train=True, rngs={'dropout': k_dropout})
     terms = self._terms(clip, frame, batch)
     return (terms['clip_loss'] + self.frame_weight * terms['frame_loss']).mean(), terms
@@ -74,12 +85,15 @@ class Classification:
 
   def eval(self, params, frozen, rng, batch):
     """Terms of the loss, 'probability' (B, S + 1), 'frame_probability' (B, T', S) and the pooled 'embedding' (B, E)."""
-    s = task_lib.spectrogram(self.frontend, batch)
+    s = task_lib.spectrogram(self.planes, batch)
     out = self.hear(params, s)
     return {**out, **self._terms(out['clip'], out['frame'], batch)}
 
   def hear(self, params, s):
-    """S (B, T, F, C) -> clip logits (B, S + 1), frame logits, their probabilities and the embedding."""
+    """S (B, T, F, C) as `planes` makes it -> clip logits (B, S + 1), frame logits, their probabilities and the embedding."""
+    if self.stereo and s.shape[-1] != len(stereo_lib.CHANNELS):
+      raise ValueError(f'the spectrogram is {s.shape}: this classifier hears two channels, expected the planes '
+                       f'{", ".join(stereo_lib.CHANNELS)}')
     (clip, frame), sown = self.model.apply({'params': params}, s, mutable=['intermediates'])
     return {
         'clip': clip, 'frame': frame,

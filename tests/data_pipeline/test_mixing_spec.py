@@ -26,7 +26,7 @@ def test_round_trip():
     (dict(events=dict(retries=20.5)), 'events.retries is 20.5: expected a whole number'),
     (dict(channels=1.5), 'channels is 1.5: expected a whole number'),
     (dict(channels=2, distance=dict(metres='const(0.5)'), microphones=dict(spacing=2.0)), 'distance.metres: .* expected 1.02'),
-    (dict(events=dict(oneset='const(1)')), "unexpected keyword argument 'oneset'"),
+    (dict(events=dict(oneset='const(1)')), 'unknown field events.oneset; nearest: onset'),
     (dict(background=dict(level_db='const(3)')), 'background.level_db'),
     (dict(background=dict(layers='const(0)')), 'background.layers'),
     (dict(distance=dict(metres='const(0)')), 'distance.metres'),

@@ -54,6 +54,8 @@ def test_resolve():
       'random_crop(40960)', 'gain((-3, 3))', 'label']
   with pytest.raises(ValueError, match=r"\{clip.sample\}: unknown key 'sample'; known: range, samples"):
     registry.resolve(['pad({clip.sample})'], config)
+  assert registry.resolve(['f({clip})', 'f({"a": 1}, {})'], config) == [
+      "f({'samples': 40960, 'range': [-3, 3]})", 'f({"a": 1}, {})']
   with pytest.raises(ValueError, match='no group of keys'):
     registry.resolve(['pad({name.x})'], config)
 

@@ -17,8 +17,8 @@ def test_workers_change_nothing_and_keep_the_order():
   alone = list(series.split_clips(3, 'test', 40, workers=1, **GEOMETRY))
   together = list(series.split_clips(3, 'test', 40, workers=2, **GEOMETRY))
   assert len(alone) == len(together) == 40
-  for (a, s, scene), (b, t, other) in zip(alone, together):
-    assert scene == other
+  for (a, s, scene, how), (b, t, other, again) in zip(alone, together):
+    assert scene == other and how == again and set(how) == {'plausibility'}
     np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(s, t)
 
@@ -56,7 +56,7 @@ def test_splits_share_no_clip_and_hold_what_they_promise():
 
 def test_stems_are_left_out_where_they_are_not_needed():
   for split in series.SPLITS:
-    audio, stems, _ = next(series.split_clips(0, split, 1, workers=1, **GEOMETRY))
+    audio, stems, *_ = next(series.split_clips(0, split, 1, workers=1, **GEOMETRY))
     assert audio.dtype == np.int16
     assert (stems is None) == (split in series.WITHOUT_STEMS)
 
@@ -64,10 +64,11 @@ def test_stems_are_left_out_where_they_are_not_needed():
 def test_fingerprint_covers_every_argument():
   base = dict(seed=0, sizes=dict(train=3, test=1), clip_seconds=2.56, sample_rate=16000, channels=1)
   changes = [{}, dict(seed=1), dict(sizes=dict(train=4, test=1)), dict(clip_seconds=5.12), dict(sample_rate=32000),
-             dict(channels=2)]
+             dict(channels=2), dict(plausibility='plausible')]
   marks = [series.fingerprint(**{**base, **change}) for change in changes]
   assert len(set(marks)) == len(marks)
   assert series.fingerprint(**{**base, 'sizes': dict(test=1, train=3, val=0)}) == marks[0]
+  assert series.fingerprint(**base, plausibility='uniform') == marks[0]
 
 
 @pytest.mark.parametrize('sizes,words', [(dict(tran=3), 'train'), (dict(train=-1), '-1'), (dict(train=0), 'no clips')])

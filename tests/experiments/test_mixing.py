@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from data_pipeline import registry
 from data_pipeline.mixing_spec import MixingSpec
-from experiments import mixing
+from experiments import classifier, mixing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -29,3 +30,17 @@ def test_every_field_is_read():
   for group in (spec, *(g for g in vars(spec).values() if dataclasses.is_dataclass(g))):
     for field in dataclasses.fields(group):
       assert re.search(rf'\.{field.name}\b', source), f'nothing reads {field.name}'
+
+
+@pytest.mark.parametrize('backgrounds, argument', [('own', ''), ('built-in', 'built-in'), ('runs/places', 'runs/places')])
+def test_an_experiment_mixes_what_its_configuration_says(backgrounds, argument):
+  c = classifier.get_config(f'preset=tiny,data=d,level=-20,mix={backgrounds}')
+  c.lock()
+  c.mixing.events.snr_db = 'uniform(0, 5)'
+  names = [registry.parse(op) for op in registry.resolve(c.data.ops, c)]
+  assert [call.name for call in names[:4]] == ['decode', 'mix_soundscapes', 'level', 'random_crop']
+  [fields, named] = names[1].args
+  spec = MixingSpec.from_dict(fields)
+  assert named == argument and spec.events.snr_db == 'uniform(0, 5)'
+  assert (spec.seconds, spec.sample_rate, spec.channels) == (c.clip.seconds, c.clip.sample_rate, 1)
+  assert not any('mix' in op for op in classifier.get_config('preset=tiny,data=d').data.ops)

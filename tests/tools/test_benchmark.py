@@ -7,14 +7,23 @@ import sys
 import numpy as np
 import pytest
 
-from tools import benchmark, benchmark_data
+from tools import benchmark, benchmark_data, benchmark_mixing, benchmark_mixing_op
+
+
+def no_environment(cache):
+  raise benchmark_mixing.Unavailable('no package registry')
 
 
 def test_data(tmp_path, monkeypatch):
   monkeypatch.setattr(benchmark_data, 'WINDOW_FRAMES', 100)
+  monkeypatch.setattr(benchmark_data, 'OP_CLIPS', 40)
+  monkeypatch.setattr(benchmark_mixing_op, 'BATCH', 8)
+  for name, value in dict(BIRDS=1, PLACES=1, SECONDS=4.0, PLACE_SECONDS=6.0, environment=no_environment).items():
+    monkeypatch.setattr(benchmark_mixing, name, value)
   said = []
   out = tmp_path / 'bench.json'
-  results = benchmark.run(['data'], str(out), benchmark.Options(minutes=0.2, recordings=8, batches=2), said.append)
+  results = benchmark.run(['data'], str(out), benchmark.Options(minutes=0.2, recordings=8, batches=2, clips=2),
+                          said.append)
   assert json.loads(out.read_text()) == results and [p.name for p in tmp_path.iterdir()] == ['bench.json']
   figures = results['data']['streaming']
   samples = 12 * benchmark_data.RATE
@@ -26,6 +35,17 @@ def test_data(tmp_path, monkeypatch):
   assert built['recordings'] == 8 and built['clips'] > 100
   assert abs(built['recorded_times_real_time'] * built['seconds'] - 8 * 30) < 5
   assert min(training.values()) > 1
+  assert results['data']['scaper'] == {'skipped': 'no package registry'} and 'no package registry' in said[0]
+  op = results['data']['mixing op']
+  assert 0 <= op['snr_error_db_max'] < 0.1
+  assert min(v for k, v in op.items() if k != 'snr_error_db_max') > 0 and len(op) == 6
+  tool = results['data']['mixing tool']
+  assert tool['clips'] == 2 and tool['snr_error_db_max'] < 0.1 and tool['times_real_time'] > 8 / tool['seconds']
+  for name in ('mixing, sgm', 'mixing, sgm, pitch and tempo'):
+    mixed = results['data'][name]
+    assert mixed['events'] == 2 * benchmark_mixing.EVENTS and mixed['silent_events'] == mixed['clips_of_more_at_once'] == 0
+    assert mixed['stem_sum_error_max'] < 1e-6 and mixed['snr_error_cells_db_max'] < 0.1
+    assert 0 < mixed['onset_error_ms_50'] < 30 and mixed['times_real_time'] > 1 and mixed['times_processor_time'] > 1
   for part in results['data'].values():
     assert all(figure in said[0] for figure in part)
 

@@ -54,6 +54,8 @@ def test_refusals_before_any_work(tmp_path):
     build_dataset.build(Options('recordings', str(tmp_path / 'o')))
   with pytest.raises(ValueError, match='--sizes belongs to'):
     build_dataset.build(Options('recordings', str(tmp_path / 'o'), sizes=dict(train=3), directory='.'))
+  with pytest.raises(ValueError, match='--plausibility belongs to'):
+    build_dataset.build(Options('recordings', str(tmp_path / 'o'), plausibility='plausible', directory='.'))
   assert sorted(os.listdir(tmp_path)) == ['full']
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from data_pipeline import pipeline
+from data_pipeline.builders import features
 from tools import build_dataset, data_charts, data_facts, describe_data
 from tools.build_dataset import Options
 
@@ -66,6 +68,41 @@ def test_figures_of_built_in_birds(birds):
   assert data_facts.licence_table(birds) == [dict(licence='CC0-1.0', clips=12, recordings=12, no_derivatives=False)]
   assert not birds.leaks  # every clip has birds of its own, and one program made them all
   assert not any('recordist' in w for w in data_facts.warnings(birds))
+
+
+def test_verdicts_are_counted(tmp_path):
+  counted = {}
+  for mode in ('plausible', 'implausible'):
+    out = tmp_path / mode
+    made = build_dataset.build(Options('procedural', str(out), sizes=dict(train=12), clip_seconds=0.5, plausibility=mode),
+                               lambda text: None)
+    facts = data_facts.collect(str(out))
+    [row] = data_facts.plausibility_table(facts)
+    assert (row['split'], row['mode'], row['clips'], sum(row['verdicts'].values())) == ('train', mode, 12, 12)
+    assert made['source']['plausibility'] == mode
+    counted[mode] = row
+    text = describe_data.describe(facts)
+    assert 'plausibility of the scenes' in text and f' {mode} ' in text and 'unknown' in text
+  assert counted['plausible']['score'] > counted['implausible']['score'] + 0.3
+  with pytest.raises(ValueError, match='another data set: plausibility implausible there, absent asked'):
+    build_dataset.build(Options('procedural', str(tmp_path / 'implausible'), sizes=dict(train=12), clip_seconds=0.5))
+
+
+def test_data_sets_from_before_provenance_was_stored(tmp_path, monkeypatch):
+  dropped = lambda of: lambda *args, **more: {k: v for k, v in of(*args, **more).items() if k != features.PROVENANCE}
+  with monkeypatch.context() as before:
+    before.setattr(features, 'feature_dict', dropped(features.feature_dict))
+    before.setattr(features, 'to_example', dropped(features.to_example))
+    options = Options('procedural', str(tmp_path / 'old'), sizes=dict(train=4), clip_seconds=0.5)
+    build_dataset.build(options, lambda text: None)
+  facts = data_facts.collect(str(tmp_path / 'old'))
+  assert len(facts.clips) == 4 and not data_facts.plausibility_table(facts) and 'plausib' not in describe_data.describe(facts)
+  build_dataset.build(dataclasses.replace(options, out=str(tmp_path / 'new')), lambda text: None)
+  ops = ['decode', 'random_crop(8000)', 'mixup(p=0.5)', 'keep("audio")']  # mixup refuses features that it does not know
+  old, new = (next(pipeline.train_batches(str(tmp_path / name), 'train', ops, 4, 0)) for name in ('old', 'new'))
+  assert np.array_equal(old['audio'], new['audio'])
+  assert facts.info.fingerprint == data_facts.collect(str(tmp_path / 'new')).info.fingerprint
+  assert 'plausibility of the scenes' in describe_data.describe(data_facts.collect(str(tmp_path / 'new')))
 
 
 def test_levels_are_of_the_stored_sound(birds):

@@ -86,6 +86,16 @@ def test_raven_and_files_that_have_no_direction(folder, tmp_path):
   assert any('copy.wav: dual mono: no directions' in s for s in said)
 
 
+def test_label_track(folder, tmp_path):
+  (tmp_path / 'labels.txt').write_text('0\t3.2\tGreat tit\n\\\t1000\t7500\n3.2\t6.4\tGreat tit\n16\t19.2\t\n')
+  direction.run(str(tmp_path / 'labels.txt'), [str(folder / 'deep' / 'night.wav')], str(tmp_path / 'out.txt'), spacing_m=0.2,
+                birds=str(tmp_path / 'birds.csv'), say=lambda text: None)
+  rows = rows_of(tmp_path / 'out.txt', '\t')
+  assert [(r['Label'], r['Low Freq (Hz)'], r['Side']) for r in rows] == [
+      ('Great tit', '1000.0', 'left'), ('Great tit', '', 'right'), ('', '', 'ambiguous')]
+  assert {r['Species']: r['Birds'] for r in rows_of(tmp_path / 'birds.csv')}['Great tit'] == '2'
+
+
 @pytest.mark.parametrize('table, audio, message', [
     ('start,end,file\n0,1,lost.wav\n1,2,night.wav\n', '.',
      "1 of the 2 sound files that the rows name are not in .*: 'lost.wav'"),

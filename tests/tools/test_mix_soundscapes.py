@@ -3,18 +3,22 @@
 import csv
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
+from matplotlib import image
 import numpy as np
 import pytest
 import soundfile
 
-from data_pipeline.formats import coco, desed, raven
+from data_pipeline.formats import coco, desed, raven, yolo
 from data_pipeline.mixing_spec import MixingSpec
 from data_pipeline.taxonomy import Taxonomy
 from experiments import mixing as experiment
-from tools import mix_soundscapes
+from tools import mix_soundscapes, mixed_clip
 from tools.mix_soundscapes import Extras, Options
 
 RATE = 16000
@@ -45,7 +49,7 @@ def digests(folder):
 def test_everything_that_is_written(birds, tmp_path):
   out = tmp_path / 'deep' / 'mixed'
   said = []
-  record = mix_soundscapes.mix(options(birds, out, extras=Extras(True, True, True)), said.append)
+  record = mix_soundscapes.mix(options(birds, out, extras=Extras(True, True, True, True)), said.append)
   assert [p.name for p in out.parent.iterdir()] == ['mixed'] and not list(out.rglob('*.int16'))
   assert json.loads(json.dumps(record)) == json.loads((out / 'mix.json').read_text())
   assert record['figures']['snr_error_db_max'] < 0.01
@@ -75,11 +79,32 @@ def test_everything_that_is_written(birds, tmp_path):
   assert {k: len(v) for k, v in boxes.items()} == {k: len(v) for k, v in scenes.items()}
   assert len(desed.read(out / 'events.tsv', taxonomy, folder=out)) == sum(map(len, scenes.values()))
   assert len((out / 'soundscape_labels.csv').read_text().splitlines()) == 1 + 2
+  check_yolo(out / 'yolo', taxonomy, scenes)
   heard = {e['recording'] for p in out.rglob('scene.json') for e in json.loads(p.read_text())['provenance']['events']}
   attributed = {row['path'] for row in csv.DictReader(open(out / 'ATTRIBUTION.csv'))}
   assert heard <= attributed
   page = (out / 'index.html').read_text()
   assert all(f'{k}"' in page for k in scenes) and 'all/00001/spectrogram.png' in page
+
+
+def check_yolo(folder, taxonomy, scenes):
+  """Boxes come back, and lie on what is loud in the pictures."""
+  pictures = yolo.read(folder, taxonomy)
+  assert [f'{name}/mix.wav' for name in pictures] == list(scenes)
+  assert (folder / 'data.yaml').read_text().startswith('all: images/all\nnames:\n')
+  for name, boxes in pictures.items():
+    pixels = image.imread(folder / 'images' / f'{name}.png')[..., 0]
+    rows, columns = pixels.shape
+    assert (columns, rows) == (500, 512) and pixels.max() == 1
+    told = sorted(scenes[f'{name}/mix.wav'], key=lambda e: (e['onset'], e['offset']))
+    for box, e in zip(boxes, told, strict=True):
+      assert box.species == e['species']
+      assert abs(box.onset - e['onset']) < 0.01 and abs(box.high_hz - e['high_hz']) < RATE / 2 / rows
+      if e['level_db'] > -45:
+        hz = 4000 if e['species'] == 'gretit1' else 2500
+        line = pixels[round((1 - hz / (RATE / 2)) * rows)]  # the highest frequency is on top
+        inside = line[round(e['onset'] * 100):round(e['offset'] * 100)]
+        assert inside.max() > np.median(pixels) + 0.2
 
 
 def test_a_clip_is_the_same_whatever_workers_and_count(birds, tmp_path):
@@ -124,3 +149,105 @@ def test_the_command_line(birds, tmp_path):
   assert soundfile.info(tmp_path / 'o' / 'all' / '00000' / 'mix.wav').channels == 2
   wrong = run('--count=1', f'--out={tmp_path / "p"}')
   assert wrong.returncode and '--data is missing' in wrong.stderr and 'Traceback' not in wrong.stderr
+
+
+SHORT = MixingSpec.from_dict(experiment.get_config(f'seconds=1.0,sample_rate={RATE}').to_dict())
+
+
+def test_a_run_that_failed_goes_on(birds, tmp_path, monkeypatch):
+  make = lambda place, **more: mix_soundscapes.mix(
+      options(birds, tmp_path / place / 'o', count=dict(train=3, test=3), spec=SHORT, extras=Extras(stems=True), **more),
+      said.append)
+  said, write, calls = [], mixed_clip.write, []
+  make('whole')
+
+  def failing(folder, *rest):
+    calls.append(folder)
+    if len(calls) == 5:
+      (folder / 'stems').mkdir(parents=True)
+      (folder / 'stems' / 'half.wav').touch()
+      raise OSError(28, 'No space left on device')
+    return write(folder, *rest)
+  monkeypatch.setattr(mixed_clip, 'write', failing)
+  with pytest.raises(OSError, match='No space'):
+    make('cut')
+  assert not (tmp_path / 'cut' / 'o').exists() and mix_soundscapes.clips_done(tmp_path / 'cut' / 'o') == 4
+  with pytest.raises(ValueError, match='another command: split_seed 0 there, 3 asked. Repeat .* remove the folder'):
+    make('cut', split_seed=3)
+  with monkeypatch.context() as other:
+    other.setattr(mix_soundscapes.mixing_sources, 'LOUDEST', 0.8)
+    with pytest.raises(ValueError, match='another command: sources .* there'):
+      make('cut')
+  make('cut')
+  assert len(calls) == 7 and 'going on with 4 clips of 6 that are done' in said
+  assert digests(tmp_path / 'cut') == digests(tmp_path / 'whole')
+  assert [p.name for p in (tmp_path / 'cut').iterdir()] == ['o'] and not list((tmp_path / 'cut').rglob('.*'))
+
+
+@pytest.fixture
+def heeded():
+  """SIGINT ends what is started here, also where the tests run in a shell's background, which ignores it."""
+  before = signal.signal(signal.SIGINT, signal.default_int_handler)
+  yield
+  signal.signal(signal.SIGINT, before)
+
+
+def test_interrupted_and_killed(birds, tmp_path, heeded):
+  """Ctrl-C, then SIGKILL, then a run to the end: the files of a run that nothing happened to."""
+  out, n = tmp_path / 'cut' / 'o', 100
+  command = [sys.executable, '-m', 'tools.mix_soundscapes', f'--data={birds}', '--backgrounds=built-in', f'--count={n}',
+             '--seed=5', f'--out={out}', '--workers=2', f'--config=experiments/mixing.py:seconds=1.0,sample_rate={RATE}']
+  before = 0
+  for number in (signal.SIGINT, signal.SIGKILL):
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True)
+    while mix_soundscapes.clips_done(out) <= before + 2:
+      assert run.poll() is None, run.stderr.read()
+      time.sleep(0.02)
+    if number == signal.SIGINT:
+      os.killpg(run.pid, number)  # the terminal sends it to all
+    else:
+      os.kill(run.pid, number)
+    told = run.communicate(timeout=60)[1]  # the workers hold the pipe: all of them have ended
+    before = mix_soundscapes.clips_done(out)
+    assert run.returncode and 2 < before < n and not out.exists()
+    if number == signal.SIGINT:
+      assert told.splitlines()[-1] == (f'mix_soundscapes: interrupted; {before} clips are done and kept: the same command line '
+                                       'goes on with them') and 'Traceback' not in told
+  mix_soundscapes.mix(options(birds, out, count={'all': n}, spec=SHORT), lambda text: None)
+  mix_soundscapes.mix(options(birds, tmp_path / 'whole' / 'o', count={'all': n}, spec=SHORT), lambda text: None)
+  assert digests(tmp_path / 'cut') == digests(tmp_path / 'whole')
+
+
+@pytest.fixture
+def avonet(tmp_path):
+  path = tmp_path / 'avonet.csv'
+  path.write_text('Species1,Habitat,Habitat.Density,Min.Latitude,Max.Latitude\nParus major,Forest,1,-10,70\n'
+                  'Passer domesticus,Human Modified,3,-50,70\n')
+  return str(path)
+
+
+def test_plausibility(birds, avonet, tmp_path):
+  records, sound = {}, {}
+  for mode, workers in (('plausible', 2), ('implausible', 1), ('uniform', 1)):
+    out = tmp_path / mode
+    said = []
+    records[mode] = mix_soundscapes.mix(options(birds, out, count={'all': 16}, spec=SHORT, plausibility=mode, avonet=avonet,
+                                                workers=workers), said.append)
+    told = [json.loads(p.read_text())['provenance'] for p in sorted(out.glob('all/*/scene.json'))]
+    judged = [t['choice']['plausibility'] for t in told]
+    verdicts = records[mode]['figures']['verdicts']
+    assert {j['mode'] for j in judged} == {mode} and sum(verdicts.values()) == 16
+    assert all(verdicts[v] == sum(j['verdict'] == v for j in judged) for v in verdicts)
+    assert records[mode]['plausibility'] == {'mode': mode, 'files': ['avonet.csv']}
+    assert any(line.startswith(f'plausibility ({mode}): {verdicts["plausible"]} plausible') for line in said)
+    page = (out / 'index.html').read_text()
+    one = next(j for j in judged if j['score'] is not None)
+    assert f'{one["verdict"]}, {one["score"]:.2f}' in page and one['reasons'][0] in page
+    sound[mode] = (out / 'all' / '00003' / 'mix.wav').read_bytes()
+  figures = {mode: r['figures']['verdicts'] for mode, r in records.items()}
+  assert figures['plausible']['plausible'] > figures['uniform']['plausible'] > figures['implausible']['plausible']
+  mix_soundscapes.mix(options(birds, tmp_path / 'o', count={'all': 4}, spec=SHORT), lambda text: None)
+  assert sound['uniform'] == (tmp_path / 'o' / 'all' / '00003' / 'mix.wav').read_bytes() != sound['plausible']
+  with pytest.raises(ValueError, match="'plausible': the habitat of no species is known .of Great Tit, House Sparrow"):
+    mix_soundscapes.mix(options(birds, tmp_path / 'p', plausibility='plausible'), lambda text: None)
+  assert not (tmp_path / 'p').exists() and not (tmp_path / '.p.partial').exists()

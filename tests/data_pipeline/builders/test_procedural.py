@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 
 import numpy as np
@@ -50,6 +51,7 @@ def test_what_is_read_is_what_was_made(built):
         np.testing.assert_allclose(e[name], [getattr(v, name) for v in clip.scene.events], rtol=1e-6)
       for name in ('environment', 'noise', 'near'):
         assert e[name].decode() == getattr(clip.scene, name)
+      assert json.loads(e['provenance']) == clip.provenance and clip.provenance['plausibility']['mode'] == 'uniform'
       assert (e['group'], e['recordist'], e['licence']) == (e['id'], b'sgm', b'CC0-1.0')
 
 
@@ -69,6 +71,8 @@ def test_bad_arguments_fail_before_any_work(tmp_path):
     procedural.build(str(tmp_path), workers=1, **{**ARGUMENTS, 'sizes': dict(tests=1)})
   with pytest.raises(ValueError, match='sample_rate 8000'):
     procedural.build(str(tmp_path), workers=1, **{**ARGUMENTS, 'sample_rate': 8000})
+  with pytest.raises(ValueError, match="plausibility 'likely': expected one of plausible"):
+    procedural.build(str(tmp_path), workers=1, plausibility='likely', **ARGUMENTS)
   assert not any(tmp_path.iterdir())
 
 

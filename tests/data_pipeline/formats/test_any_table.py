@@ -52,6 +52,32 @@ def test_other_makers(tmp_path, text, onset, offset, low):
   assert (s.onset, s.offset, s.low_hz) == (onset, offset, low)
 
 
+LABELS = '0.5\t1.500000\tx "y\n\\\t2100.0\t4000.0\n\n2\t3\tTawny owl song\r\n\\\t-1\t-1\n4.25\t5\n'
+
+
+@pytest.mark.parametrize('start', ['', '\ufeff', '\n'])
+def test_a_label_track_becomes_a_table_that_says_the_same(tmp_path, start):
+  (tmp_path / 'x.txt').write_bytes((start + LABELS).encode())
+  table = any_table.read(tmp_path / 'x.txt')
+  said = lambda spans: [(s.onset, s.offset, s.low_hz, s.high_hz, s.species, s.file) for s in spans]
+  assert said(table.spans) == [(0.5, 1.5, 2100, 4000, 'x "y', ''), (2, 3, None, None, 'Tawny owl song', ''),
+                               (4.25, 5, None, None, '', '')]
+  table.write(tmp_path / 'y.txt', ('Side',), [('left',), ('right',), ('',)])
+  again = any_table.read(tmp_path / 'y.txt')
+  assert said(again.spans) == said(table.spans) and again.header == (*any_table.LABEL_COLUMNS, 'Side')
+  assert (tmp_path / 'y.txt').read_text().splitlines()[1] == '0.5\t1.5\t2100.0\t4000.0\tx "y\tleft'
+
+
+@pytest.mark.parametrize('text, message', [
+    ('0\t1\tx\n\\\t1\t2\n3\t3\tpoint\n', 'line 3: from 3 to 3 s: expected 0 <= onset < offset'),
+    ('0\t1\tx\n\\\t1\n', 'line 2: .* is not a spectral line'), ('0\t1\tx\nhello\n', 'line 2: .* is not a label'),
+    ('-1\t1\tx\n', 'line 1: -1.0 s is before the start')])
+def test_label_tracks_that_are_refused(tmp_path, text, message):
+  (tmp_path / 'x.txt').write_text(text)
+  with pytest.raises(ValueError, match=message):
+    any_table.read(tmp_path / 'x.txt')
+
+
 def test_named_columns(tmp_path):
   (tmp_path / 'x.csv').write_text('From,To,Bird\n1,2,x\n')
   s, = any_table.read(tmp_path / 'x.csv', {'onset': 'From', 'offset': 'to', 'species': 'Bird'}).spans
@@ -78,7 +104,7 @@ def test_nothing_is_lost(tmp_path_factory, rows, end):
     ('start,end\n1,x\n', "line 2, column 'end': 'x' is not a number"),
     ('start,end\n1,1\n', 'line 2: from 1 to 1 s: expected 0 <= onset < offset'), ('start,end\n-1,1\n', 'from -1'),
     ('start,end\n1,2,3\n', '3 fields: expected 2'),
-    ('start,end\n\n1,2\nnan,3\n', "line 4, column 'start': 'nan'"), ('0.5\t1.5\tx\n', 'no columns of onset'),
+    ('start,end\n\n1,2\nnan,3\n', "line 4, column 'start': 'nan'"),
     ('Begin Time (s)\tEnd Time (s)\tBegin File\n1\t2\ta\n3\t4\tb\n', 'rows of 2 files without File Offset')])
 def test_refusals(tmp_path, text, message):
   (tmp_path / 'x').write_text(text)
