@@ -38,14 +38,14 @@ def rendered(s: np.ndarray, frontend: Any, seed: int, iterations: int = 32) -> n
 
 
 class Judge:
-  """A trained classification run, applied to audio through its own front end."""
+  """A trained classification run, applied to audio as it was in its training."""
 
   def __init__(self, workdir: str):
     """Raises ValueError when `workdir` holds no classification run."""
     self.run = restore.load(workdir, expect='classification')
     self.classes = len(self.run.labels.taxonomy)
     task = self.run.task
-    self._hear = jax.jit(lambda params, audio: task.hear(params, task.frontend(audio)))
+    self._hear = jax.jit(lambda params, audio: task.hear(params, task.planes(audio)))
 
   def hear(self, audio: np.ndarray) -> dict[str, np.ndarray]:
     """Audio (N, samples, C) -> 'probability' (N, S + 1), 'frame_probability' (N, T', S), 'embedding' (N, E)."""

@@ -18,6 +18,7 @@ from data_pipeline.formats import coco, desed, raven, yolo
 from data_pipeline.mixing_spec import MixingSpec
 from data_pipeline.taxonomy import Taxonomy
 from experiments import mixing as experiment
+from tests.tools.avonet import write
 from tools import mix_soundscapes, mixed_clip
 from tools.mix_soundscapes import Extras, Options
 
@@ -218,15 +219,8 @@ def test_interrupted_and_killed(birds, tmp_path, heeded):
   assert digests(tmp_path / 'cut') == digests(tmp_path / 'whole')
 
 
-@pytest.fixture
-def avonet(tmp_path):
-  path = tmp_path / 'avonet.csv'
-  path.write_text('Species1,Habitat,Habitat.Density,Min.Latitude,Max.Latitude\nParus major,Forest,1,-10,70\n'
-                  'Passer domesticus,Human Modified,3,-50,70\n')
-  return str(path)
-
-
-def test_plausibility(birds, avonet, tmp_path):
+def test_plausibility(birds, tmp_path):
+  avonet = write(tmp_path / 'avonet.csv', 'Parus major,Forest,1,-10,70', 'Passer domesticus,Human Modified,3,-50,70')
   records, sound = {}, {}
   for mode, workers in (('plausible', 2), ('implausible', 1), ('uniform', 1)):
     out = tmp_path / mode

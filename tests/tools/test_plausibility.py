@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.tools.avonet import write
 from tools import plausibility
 
 PROMPT = 'Forest, Barn owl, Black grouse, river'
@@ -23,10 +24,7 @@ def test_built_in_birds(capsys):
 
 @pytest.fixture
 def avonet(tmp_path):
-  path = tmp_path / 'avonet.csv'
-  path.write_text('Species1,Habitat,Habitat.Density,Min.Latitude,Max.Latitude\nTyto alba,Human Modified,3,-55.72,58.07\n'
-                  'Lyrurus tetrix,Forest,3,40.09,70.02\n')
-  return str(path)
+  return write(tmp_path / 'avonet.csv', 'Tyto alba,Human Modified,3,-55.72,58.07', 'Lyrurus tetrix,Forest,3,40.09,70.02')
 
 
 def test_real_birds(capsys, tmp_path, avonet):
