@@ -22,7 +22,7 @@ def countable(e: Estimate) -> bool:
 
   Its peak need not stand over chance, as that of a clear direction must: strays of echoes lie anywhere, and where several
   pieces agree there is a bird. In the rooms of T60 0.5 s that the limits were chosen by, 36 pairs of birds told apart went from
-  47 % to 81 %, single birds counted as one from 86 % to 94 %; of 30 pairs in others 77 % are told apart.
+  47 % to 81 %, single birds counted as one from 86 % to 94 %; of 50 pairs in others 76 % are told apart.
   """
   return e.peak_ratio < ALONE and e.error_us < ERROR_US  # no error is known of less than three frames
 
