@@ -6,9 +6,10 @@
   e.ambiguous               # a steady tone: every period of it fits as well as the next
 
 Cross-spectra of short frames are added up for each delay that there may be (Knapp and Carter, The generalized correlation
-method for estimation of time delay, 1976). Cells count by how far they stand over the noise of their frequency, and only where
-they are louder than a moment ago: sound that has just begun comes straight, echoes come later. With 'phat' all those cells
-count alike, whatever their level; with 'band' loud ones count more, which is plain cross-correlation within the band.
+method for estimation of time delay, 1976). Cells count by how far they stand over the noise of their frequency, and over the
+loudest that was there a moment ago: sound that begins comes straight, echoes come later (the precedence effect: Litovsky et
+al., 1999). With 'phat' all those cells count alike, whatever their level; with 'band' loud ones count more, which is plain
+cross-correlation within the band.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ WEIGHTINGS = ('phat', 'band')
 FRAME_SECONDS = 0.032
 FRAME_DELAYS = 8          # a frame lasts this many times the longest delay at least, or it is not the same sound on both sides
 HOPS = 4                  # per frame
-RISE_HOPS = 6             # a moment ago: in rooms of T60 0.5 s 1.3 degrees of median error, 2.5 without (2: 1.5)
+RECENT_HOPS = range(2, 7) # a moment ago: cells no louder than the loudest of then do not count; nearer frames share most sound
 CONTEXT_SECONDS = 1.0     # of sound on either side of an event, to tell its noise; more is of no use
 NOISE_QUANTILE = 0.2      # of a frequency's levels over time is taken for noise
 QUANTILE_OF_MEAN = 0.35   # where that lies in Gaussian noise: product of two magnitudes, over its mean
@@ -71,10 +72,11 @@ class Estimate:
     delay_us: microseconds by which the right channel is later: positive = the source is on the left.
     error_us: standard error of it, by leaving parts of the event out; about its peak, so ambiguity is not in it. NaN for
       less than three frames.
-    level_db: of left over right, positive = left is louder.
+    level_db: of left over right, positive = left is louder; up to 0.1 more on the earlier side, where a sound that begins is
+      further on.
     peak_ratio: height of the second highest peak over that of the highest, 0 to 1.
     coherence: height of the highest peak, 1 = all cells agree.
-    confidence: 0 to 1: coherence, less where a second peak is nearly as high.
+    confidence: 0 to 1: coherence, less where a second peak is nearly as high, or the first no higher than chance.
     ambiguous: the delay may as well be another one.
   """
 
@@ -119,8 +121,8 @@ def correlate(samples: np.ndarray, sample_rate: int, span: tuple[float, float], 
   cross = spectra[:, 0] * np.conj(spectra[:, 1])  # (T, K), phase + 2 pi hz delay
   level = np.abs(cross)
   noise = np.maximum(np.quantile(level, NOISE_QUANTILE, axis=0) / QUANTILE_OF_MEAN, level[mine].max() * 10 ** (RANGE_DB / 10))
-  before = np.concatenate([np.zeros_like(level[:RISE_HOPS]), level[:-RISE_HOPS]])[:len(level)]
-  weight = np.maximum(0, 1 - OVER_NOISE * noise / np.maximum(level, 1e-30)) * (level > before)
+  recent = np.max([np.pad(level, ((hops, 0), (0, 0)))[:len(level)] for hops in RECENT_HOPS], axis=0)
+  weight = np.maximum(0, 1 - np.maximum(OVER_NOISE * noise, recent) / np.maximum(level, 1e-30))
   weight, cross, spectra = weight[mine], cross[mine], spectra[mine]
   if weighting == 'phat':
     cross = cross / np.maximum(np.abs(cross), 1e-30)
@@ -141,11 +143,11 @@ def estimate(heard: Correlogram) -> Estimate:
   best = int(peaks[0])
   ratio = float(np.clip(total[peaks[1]] / max(total[best], 1e-30), 0, 1)) if len(peaks) > 1 else 0.0
   coherence = float(np.clip(total[best] / most, 0, 1))
-  clear = ratio < LIKE and total[best] > CHANCE * math.sqrt(heard.squares.sum())
+  over_chance = total[best] / (CHANCE * math.sqrt(heard.squares.sum()))
   left, right = heard.powers.sum(0)
   return Estimate(_peak(heard.delays_us, total, best), _error(heard, total, best),
                   float(10 * np.log10(max(left, 1e-30) / max(right, 1e-30))), ratio, coherence,
-                  coherence * min(1.0, (1 - ratio) / (1 - LIKE)), not clear)
+                  coherence * float(np.clip(min((1 - ratio) / (1 - LIKE), over_chance), 0, 1)), ratio >= LIKE or over_chance <= 1)
 
 
 def pieces(heard: Correlogram, seconds: float = 0.5) -> Iterator[Estimate]:
