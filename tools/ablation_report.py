@@ -1,4 +1,5 @@
-"""The report of an ablation: OUT/report.html, one file with everything in it, and OUT/results.json with all of its numbers."""
+"""The report of an ablation: OUT/report.html, one file with everything in it, OUT/results.json with all of its numbers, and its
+charts as OUT/pictures/*.png."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ _SCRIPT = pathlib.Path(__file__).with_name('ablation_surface.js')
 
 
 def build(out: pathlib.Path, say: Callable[[str], None] = print) -> pathlib.Path:
-  """Writes OUT/results.json and OUT/report.html, returns the page's path.
+  """Writes OUT/results.json, OUT/report.html and OUT/pictures, returns the page's path.
 
   Where the work directories of the runs are there, clips are generated from one of each arm: minutes, the first time.
 
@@ -36,8 +37,8 @@ def build(out: pathlib.Path, say: Callable[[str], None] = print) -> pathlib.Path
   path = out / 'report.html'
   pages.write(path, 'ablation_template.html', {
       'name': out.resolve().name, 'answer': answer, 'forests': _forests(answer), 'sound': _sound(out, sweep, say),
-      'compute': _png(ablation_charts.quality_against_compute(answer)),
-      'rate_distortion': _png(ablation_charts.rate_distortion(answer)),
+      'compute': _picture(out, 'compute', ablation_charts.quality_against_compute(answer)),
+      'rate_distortion': _picture(out, 'rate_distortion', ablation_charts.rate_distortion(answer)),
       'script': Markup(script), 'script_hash': base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
   }, {'number': report_charts.number, 'signed': ablation_verdict.signed, 'interval': ablation_verdict.interval,
       'matched': ablation_verdict.matched})
@@ -78,7 +79,7 @@ def _sound(out: pathlib.Path, sweep: ablation_results.Sweep, say: Callable[[str]
   slices = None
   if levels:
     bins = volume.triangular(first.s[shown, ..., 0], next(iter(levels.values())).shape[-1])
-    slices = _png(ablation_charts.slices({'the clip itself': np.asarray(bins), **levels}, first.seconds))
+    slices = _picture(out, 'slices', ablation_charts.slices({'the clip itself': np.asarray(bins), **levels}, first.seconds))
   surfaces = [_surface(arm, clips, clips.s[shown, ..., 0]) for arm, clips in made.items() if arm == 'volume' or clips is first]
   return {'rows': rows, 'slices': slices, 'surfaces': surfaces, 'shown': first.prompts[shown],
           'silent': [arm for m in sweep.plan['matchings'] for arm in sweep.arms(m) if arm not in made]}
@@ -95,5 +96,9 @@ def _khz(hz: float) -> str:
   return f'{hz / 1000:.2g} kHz'
 
 
-def _png(png: bytes | None) -> str | None:
+def _picture(out: pathlib.Path, name: str, png: bytes | None) -> str | None:
+  """Kept in OUT/pictures, too, for papers."""
+  if png:
+    (out / 'pictures').mkdir(exist_ok=True)
+    files.write_bytes(out / 'pictures' / f'{name}.png', png)
   return png and f'data:image/png;base64,{base64.b64encode(png).decode()}'

@@ -1,4 +1,4 @@
-"""Writing and reading small text files, and what their readers check."""
+"""Writing and reading small files, and what their readers check."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ Path = str | os.PathLike
 
 
 def write_text(path: Path, text: str) -> None:
-  """Writes UTF-8 text under a temporary name and renames it, so that `path` is either whole or not there."""
+  """`write_bytes` of UTF-8 text."""
+  write_bytes(path, text.encode('utf-8'))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+  """Writes under a temporary name and renames it, so that `path` is either whole or not there."""
   path = pathlib.Path(path)
   temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
   try:
-    temporary.write_text(text, encoding='utf-8', newline='')
+    temporary.write_bytes(content)
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)

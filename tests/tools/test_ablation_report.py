@@ -77,6 +77,7 @@ def test_clips_are_made_once_and_anew_when_a_run_changes(tmp_path, generated, ca
   assert {p.name for p in (folder / '0001').iterdir()} == set(render.FILES)
   record = json.loads((folder / '0001' / 'scene.json').read_text())
   assert len(Scene.from_dict(record['scene']).events) == 2 and record['seed'] == 0
+  assert {p.name for p in (out / 'pictures').iterdir()} == {'compute.png', 'rate_distortion.png', 'slices.png'}
   html = (out / 'report.html').read_text()
   assert 'No work directory, so no clips: scalar_softmax, levels, factorised, volume_filled, volume_permuted.' in html
 
