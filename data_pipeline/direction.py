@@ -21,7 +21,7 @@ from typing import Iterator
 import numpy as np
 from scipy import fft, signal
 
-from data_pipeline.stereo import vertex
+from data_pipeline.lags import vertex
 
 WEIGHTINGS = ('phat', 'band')
 FRAME_SECONDS = 0.032

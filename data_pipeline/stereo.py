@@ -5,19 +5,22 @@
   told.lag_us, told.gain_db # of a copy: how much later and how much louder the right channel is
 
 A copy may have another gain, the other sign and a delay of up to MAX_LAG_SECONDS. Delays are searched first: a copy that is one
-sample late looks unlike at lag 0. Files are read forward once, in blocks: memory does not grow with their length.
+sample late looks unlike at lag 0. Coding with losses adds noise to a copy, see `stereo_bands`. Files are read forward once, in
+blocks: memory does not grow with their length.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from typing import Iterable, Sequence
 
 import numpy as np
 from scipy import fft
 
-from data_pipeline import stream
+from data_pipeline import lags, stereo_bands, stream
+from data_pipeline.stereo_bands import Bands
 
 KINDS = ('mono', 'dual mono', 'scaled', 'inverted', 'delayed', 'one dead', 'silent', 'true')
 BLOCK_SECONDS = 4.0
@@ -30,7 +33,7 @@ DEAD_DB = -40.0           # a channel so far under the other, and no copy of it,
 STEP = 2.0 ** -15         # of 16 bits: differences that rounding and dither make are none
 LAG_SAMPLES = 0.05        # a copy this late is delayed
 GAIN_DB = 0.1             # a copy this much louder or softer is scaled
-_TAPS = 64                # neighbours on either side from which a correlation is interpolated
+CODED = ('.mp3', '.ogg')   # with losses: see stereo_bands
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,13 +59,14 @@ class Stereo:
 @dataclasses.dataclass(frozen=True)
 class Block:
   """Two channels over some seconds. `powers`: left, right; `lag`: samples by which right is later; `gain`: of right, signed;
-  `unlike`: power in the quieter channel that is no copy of the other."""
+  `unlike`: power in the quieter channel that is no copy of the other; `bands`: of coded blocks that are no plain copy."""
 
   seconds: float
   powers: tuple[float, float]
   lag: float
   gain: float
   unlike: float
+  bands: Bands | None = None
 
 
 def classify(path: str | os.PathLike, pair: tuple[int, int] | None = None) -> Stereo:
@@ -81,7 +85,7 @@ def classify(path: str | os.PathLike, pair: tuple[int, int] | None = None) -> St
     return Stereo('mono')
   left, right = channel_pair(known, pair)
   blocks = (block[:, [left, right]] for block in stream.blocks(path, BLOCK_SECONDS))
-  return of_blocks(blocks, known.sample_rate)
+  return of_blocks(blocks, known.sample_rate, pathlib.Path(path).suffix.lower() in CODED)
 
 
 def channel_pair(known: stream.Info, pair: tuple[int, int] | None) -> tuple[int, int]:
@@ -97,9 +101,9 @@ def channel_pair(known: stream.Info, pair: tuple[int, int] | None) -> tuple[int,
   return pair
 
 
-def of_blocks(blocks: Iterable[np.ndarray], sample_rate: int) -> Stereo:
-  """The kind of consecutive blocks (n, 2), of some seconds each; see `classify`."""
-  found = [compare(b, sample_rate) for b in blocks if len(b) >= SHORTEST_SECONDS * sample_rate]
+def of_blocks(blocks: Iterable[np.ndarray], sample_rate: int, coded: bool = False) -> Stereo:
+  """The kind of consecutive blocks (n, 2), of some seconds each; see `classify`. `coded`: with losses."""
+  found = [compare(b, sample_rate, coded) for b in blocks if len(b) >= SHORTEST_SECONDS * sample_rate]
   audible = [b for b in found if max(b.powers) > STEP ** 2]
   if not audible:
     return Stereo('silent')
@@ -114,7 +118,7 @@ def of_blocks(blocks: Iterable[np.ndarray], sample_rate: int) -> Stereo:
                 float(np.median([_gain_db(b) for b in alive])), _residual_db(alive), shares)
 
 
-def compare(block: np.ndarray, sample_rate: int) -> Block:
+def compare(block: np.ndarray, sample_rate: int, coded: bool = False) -> Block:
   """One block (n, 2): the lag of the highest correlation, to a part of a sample, and what is left when it is made up for."""
   x = block.astype(np.float64) - block.mean(0, dtype=np.float64)
   n, powers = len(x), (x ** 2).mean(0)
@@ -122,36 +126,26 @@ def compare(block: np.ndarray, sample_rate: int) -> Block:
   if min(powers) <= 1e-20:
     return Block(seconds, powers, 0.0, 0.0, min(powers))
   size = fft.next_fast_len(2 * n, real=True)
-  spectrum = fft.rfft(np.ascontiguousarray((x / np.sqrt(n * np.array(powers))).T, np.float32), size)  # (2, K)
-  correlation = fft.irfft(np.conj(spectrum[0]) * spectrum[1], size)  # at lag l: sum of left[i] right[i + l], at most 1
-  lag, height = _peak(correlation, min(round(MAX_LAG_SECONDS * sample_rate), n // 4))
-  if abs(height) < 0.7:  # half of the power is no copy: no need to look closer
-    return Block(seconds, powers, lag, height * float(np.sqrt(powers[1] / powers[0])), (1 - height ** 2) * min(powers))
-  # The right channel is moved back; its ends, where the transform wraps round, are left out.
-  hz = fft.rfftfreq(n)
-  right = fft.irfft(fft.rfft(x[:, 1]) * np.exp(2j * np.pi * hz * lag), n) if abs(lag) > 1e-4 else x[:, 1]
-  cut = int(np.ceil(abs(lag))) + _TAPS if abs(lag) > 1e-4 else 0
+  spectra = fft.rfft(np.ascontiguousarray((x / np.sqrt(n * np.array(powers))).T, np.float32), size)  # (2, K)
+  correlation = fft.irfft(np.conj(spectra[0]) * spectra[1], size)  # at lag l: sum of left[i] right[i + l], at most 1
+  most = min(round(MAX_LAG_SECONDS * sample_rate), n // 4)
+  lag, height = lags.peak(correlation, most)
+  gain, unlike = height * float(np.sqrt(powers[1] / powers[0])), 1 - height ** 2
+  if abs(height) >= 0.7:  # else half of the power is no copy: no need to look closer
+    gain, unlike = _aligned(x, lag)
+  bands = stereo_bands.compare(spectra, size, sample_rate, most) if coded and unlike > 10 ** (RESIDUAL_DB / 10) else None
+  return Block(seconds, powers, lag, gain, max(0.0, unlike) * min(powers), bands)
+
+
+def _aligned(x: np.ndarray, lag: float) -> tuple[float, float]:
+  """Gain of the right channel, moved back by `lag`, and the share of power that is no copy; without the ends, where the transform
+  wraps round."""
+  n = len(x)
+  right = fft.irfft(fft.rfft(x[:, 1]) * np.exp(2j * np.pi * fft.rfftfreq(n) * lag), n) if abs(lag) > 1e-4 else x[:, 1]
+  cut = int(np.ceil(abs(lag))) + lags.TAPS if abs(lag) > 1e-4 else 0
   left, right = x[cut:n - cut, 0], right[cut:n - cut]
   common, a, b = left @ right, left @ left, right @ right
-  return Block(seconds, powers, lag, common / max(a, 1e-30), max(0.0, 1 - common ** 2 / max(a * b, 1e-30)) * min(powers))
-
-
-def _peak(correlation: np.ndarray, most: int) -> tuple[float, float]:
-  """Lag and height of the largest magnitude, within `most` of 0, of a circular correlation; interpolated by a windowed sinc."""
-  lags = np.arange(-most, most + 1)
-  k = int(lags[np.argmax(np.abs(correlation[lags]))])
-  near = np.arange(-_TAPS, _TAPS + 1)
-  steps = np.linspace(-1, 1, 41)
-  away = steps[:, None] - near  # (41, 2 taps + 1)
-  fine = (np.sinc(away) * np.cos(np.pi * away / (2 * _TAPS + 4)) ** 2) @ correlation[k + near].astype(np.float64)
-  i = int(np.clip(np.argmax(abs(fine)), 1, len(steps) - 2))
-  return k + float(steps[i] + vertex(*abs(fine[i - 1:i + 2])) * (steps[1] - steps[0])), float(fine[i])
-
-
-def vertex(before: float, at: float, after: float) -> float:
-  """Where the parabola through three equally spaced values has its top, in steps from the middle one; -1 to 1."""
-  bend = before - 2 * at + after
-  return float(np.clip(0.5 * (before - after) / bend, -1, 1)) if bend < 0 else 0.0
+  return common / max(a, 1e-30), 1 - common ** 2 / max(a * b, 1e-30)
 
 
 def _residual_db(blocks: Sequence[Block]) -> float:
@@ -167,13 +161,17 @@ def _gain_db(b: Block) -> float:
 def _kind(blocks: Sequence[Block]) -> str:
   """One of 'one dead', 'true' and the kinds of copies, of blocks that can be heard."""
   unlike = _residual_db(blocks) > RESIDUAL_DB
+  bands = [b.bands for b in blocks if b.bands]
+  if unlike and bands and stereo_bands.copied(bands):
+    unlike = False
+    blocks = [dataclasses.replace(b, lag=b.bands.lag, gain=b.bands.sign * abs(b.gain)) if b.bands else b for b in blocks]
   if all(min(b.powers) <= 10 ** (DEAD_DB / 10) * max(b.powers) and (unlike or min(b.powers) < STEP ** 2) for b in blocks):
     return 'one dead'
-  lags = np.array([b.lag for b in blocks])
+  late = np.array([b.lag for b in blocks])
   # Copies whose lag changes were made by nobody: a bird in a silent place is heard by both microphones alike.
-  if unlike or np.mean(abs(lags - np.median(lags)) > 1.0) > 0.1:
+  if unlike or np.mean(abs(late - np.median(late)) > 1.0) > 0.1:
     return 'true'
-  if abs(np.median(lags)) >= LAG_SAMPLES:
+  if abs(np.median(late)) >= LAG_SAMPLES:
     return 'delayed'
   if np.median([b.gain for b in blocks]) < 0:
     return 'inverted'

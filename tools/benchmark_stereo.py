@@ -163,8 +163,7 @@ def kinds(trials: int, coded: bool) -> dict[str, float | str | None]:
 
   Args:
     trials: files of each kind.
-    coded: with losses, as mp3 and ogg of libsndfile's usual quality, else as wav of 16 bits. Coding adds noise of its own to
-      each channel, -5 to -20 dB, unless both are alike: copies that are scaled or delayed look true then, which is wrong.
+    coded: with losses, as mp3 and ogg of libsndfile's usual quality, else as wav of 16 bits.
   """
   rng, right = np.random.default_rng(4), {k: 0 for k in stereo.KINDS}
   with tempfile.TemporaryDirectory() as folder:

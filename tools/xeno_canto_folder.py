@@ -171,4 +171,4 @@ def _truly_stereo(path: pathlib.Path) -> bool:
   """Whether a sound has exactly two channels, and they are two microphones."""
   with soundfile.SoundFile(path) as f:
     blocks = f.blocks(round(BLOCK_SECONDS * f.samplerate), dtype='float32', always_2d=True)
-    return f.channels == 2 and of_blocks(blocks, f.samplerate).kind == 'true'
+    return f.channels == 2 and of_blocks(blocks, f.samplerate, f.format in ('MP3', 'OGG')).kind == 'true'
