@@ -41,7 +41,8 @@ def power(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     audio = np.concatenate([audio, np.zeros((missing, audio.shape[1]), np.float32)])
   frames = np.lib.stride_tricks.sliding_window_view(audio, size, axis=0)[::size // 2]  # (T, C, size)
   spectrum = scipy.fft.rfft(frames * _taper(size))
-  return (spectrum.real ** 2 + spectrum.imag ** 2).mean(1)
+  cells = spectrum.real ** 2 + spectrum.imag ** 2
+  return cells[:, 0] if cells.shape[1] == 1 else cells.mean(1)
 
 
 def frames_around(first: int, count: int, samples: int, sample_rate: int) -> slice:

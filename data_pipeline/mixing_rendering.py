@@ -55,7 +55,7 @@ def stretched(dry: np.ndarray, stretch: float, pitch: float, rate: int) -> np.nd
     size = min(int(2 ** np.round(np.log2(FRAME_SECONDS * rate))), int(2 ** np.floor(np.log2(max(len(dry), 16)))))
     out = time_stretch(dry, 1 / (stretch * ratio), size)
   if abs(ratio - 1) > 1e-6:
-    out = soxr.resample(out, rate * ratio, rate)
+    out = soxr.resample(out, rate * ratio, rate, quality='MQ')  # 96 dB, in a quarter of HQ's time: it is the slowest step
   samples = round(len(dry) * stretch)
   return np.pad(out[:samples], (0, max(0, samples - len(out)))).astype(np.float32)
 

@@ -14,6 +14,7 @@ import scipy.fft
 from scipy import signal
 
 _OVERLAP = 4  # frames that hold any sample
+_SILENT = np.float32(1e-20)  # a magnitude that has no phase
 
 
 @functools.lru_cache(maxsize=8)
@@ -37,7 +38,8 @@ def time_stretch(x: np.ndarray, rate: float, size: int) -> np.ndarray:
   index = at.astype(int)
   share = (at - index).astype(np.float32)[:, None]
   magnitude = np.abs(spectrum)
-  phasor = np.divide(spectrum, magnitude, out=np.ones_like(spectrum), where=magnitude > 0)
+  phasor = spectrum * (1 / np.maximum(magnitude, _SILENT))
+  phasor[magnitude < _SILENT] = 1
   phase = np.cumprod(np.concatenate([phasor[:1], (phasor[index + 1] * phasor[index].conj())[:-1]]), axis=0)
   made = scipy.fft.irfft(((1 - share) * magnitude[index] + share * magnitude[index + 1]) * phase, size)
   out = _added(made * _taper(size), hop) / np.maximum(_added(np.broadcast_to(_taper(size) ** 2, made.shape), hop), 1e-8)
