@@ -16,6 +16,7 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import os
 import re
 from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
@@ -103,6 +104,13 @@ def resolve(ops: Sequence[str], config: Mapping[str, Any]) -> list[str]:
       node = node.to_dict()
     return repr(tuple(node) if isinstance(node, list) else node)
   return [re.sub(r'\{([\w.]+)\}', value, op) for op in ops]  # other braces are those of a literal dict
+
+
+def data_sets(ops: Sequence[str]) -> list[str]:
+  """Folders of data sets that resolved op strings name, such as 'mix_background((0, 20), "runs/places")'."""
+  calls = [parse(text) for text in ops]
+  texts = [a for c in calls for a in (*c.args, *c.kwargs.values()) if isinstance(a, str) and a]
+  return [text for text in texts if os.path.isfile(os.path.join(text, 'dataset.json'))]
 
 
 def build(ops: Sequence[str], context: Any, partners: Callable[[Sequence[str]], Any] | None = None) -> list[Op]:

@@ -202,7 +202,8 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> dict[str, Any]:
   mesh = sharding.make_mesh(**config.mesh)
   workdir_lib.start(workdir, config.to_dict(), info.fingerprint)
   restore.Labels(info.taxonomy, info.tokenizer, info.profiles).save(workdir)
-  restore.keep_attribution(config.data.dir, workdir)
+  heard = (config.data.dir, *registry.data_sets(ops), config.get('task', {}).get('autoencoder', ''))
+  restore.keep_attribution(filter(None, heard), workdir)
   hosts = dict(process_index=jax.process_index(), process_count=jax.process_count())
 
   def decoded(start: int) -> Iterator[Mapping[str, Any]]:

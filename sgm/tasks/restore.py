@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 import pathlib
-from typing import Any
+from typing import Any, Iterable
 
 import ml_collections
 
@@ -58,11 +60,20 @@ class Run:
   attribution: str  # ATTRIBUTION.csv of the data it was trained on, '' where that had none
 
 
-def keep_attribution(directory: str | pathlib.Path, workdir: str | pathlib.Path) -> None:
-  """Copies the ATTRIBUTION.csv of a data set into a work directory: who generates from the run has to pass it on."""
-  source = pathlib.Path(directory) / ATTRIBUTION
-  if source.is_file():
-    files.write_text(pathlib.Path(workdir) / ATTRIBUTION, source.read_text(encoding='utf-8'))
+def keep_attribution(directories: Iterable[str | pathlib.Path], workdir: str | pathlib.Path) -> None:
+  """Writes the rows of the ATTRIBUTION.csv of data sets and of other runs into a work directory, each once, in that order.
+
+  Who generates from the run has to pass them on. A directory without the file adds none; without any no file is written.
+  """
+  found: dict[tuple[str, ...], None] = {}  # the header first: it is the same in all
+  for path in (pathlib.Path(d) / ATTRIBUTION for d in directories):
+    if path.is_file():
+      with open(path, encoding='utf-8', newline='') as f:
+        found |= dict.fromkeys(map(tuple, csv.reader(f)))
+  if found:
+    text = io.StringIO(newline='')
+    csv.writer(text, lineterminator='\n').writerows(found)
+    files.write_text(pathlib.Path(workdir) / ATTRIBUTION, text.getvalue())
 
 
 def fingerprint(workdir: str | pathlib.Path) -> str:

@@ -65,3 +65,13 @@ def test_resolve_reads_a_config_dict(make_info):
   config = ml_collections.ConfigDict({'clip': {'samples': 9}})
   assert registry.resolve(['pad({clip.samples})'], config) == ['pad(9)']
   assert len(registry.build(registry.resolve(['pad({clip.samples})'], config), make_info())) == 1
+
+
+def test_data_sets_that_ops_name(tmp_path):
+  (tmp_path / 'places').mkdir()
+  other = str(tmp_path / 'places')
+  ops = ['decode', f'mix_background((0, 20), {other!r}, p=0.5)', f'mix_soundscapes({{"a": 1}}, backgrounds={other!r})', 'keep("audio")']
+  assert registry.data_sets(ops) == []
+  (tmp_path / 'places' / 'dataset.json').touch()
+  assert registry.data_sets(ops) == [other, other]
+  assert registry.data_sets(['mix_soundscapes({}, "built-in")', 'mix_background(3)', 'mix_background(3, "")']) == []

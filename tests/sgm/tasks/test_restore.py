@@ -1,5 +1,6 @@
 """A finished run is everything that is needed: without the data, the autoencoder's folder or the command that made it."""
 
+import csv
 import json
 import shutil
 
@@ -73,3 +74,16 @@ def test_a_folder_that_is_no_run(tmp_path, judge_workdir):
 def test_another_task_is_refused(judge_workdir):
   with pytest.raises(ValueError, match="holds a run of task 'classification', expected 'latent_diffusion'"):
     restore.load(judge_workdir, expect='latent_diffusion')
+
+
+def test_all_who_were_heard_are_named_once(tmp_path):
+  header = 'path,species,recordist,licence,class,source url\n'
+  for name, rows in {'birds': 'a.wav,owl,"Ann, B.",CC BY,by,\n', 'places': 'a.wav,owl,"Ann, B.",CC BY,by,\nb.wav,,"Two\nlines",CC0,cc0,\n'}.items():
+    (tmp_path / name).mkdir()
+    (tmp_path / name / restore.ATTRIBUTION).write_text(header + rows)
+  restore.keep_attribution([tmp_path / 'none'], tmp_path)
+  assert not (tmp_path / restore.ATTRIBUTION).exists()
+  restore.keep_attribution([tmp_path / 'birds', tmp_path / 'none', tmp_path / 'places'], tmp_path)
+  with open(tmp_path / restore.ATTRIBUTION, newline='') as f:
+    rows = list(csv.reader(f))
+  assert [r[:3] for r in rows] == [['path', 'species', 'recordist'], ['a.wav', 'owl', 'Ann, B.'], ['b.wav', '', 'Two\nlines']]
