@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import mixing, mixing_distributions
+from data_pipeline import mixing, mixing_distributions, mixing_habitat
 from data_pipeline.builders.features import to_example
+from data_pipeline.habitat import Habitats
+from data_pipeline.homes import read_avonet
 from data_pipeline.mixing_spec import MixingSpec
 from data_pipeline.ops_audio import EVENT_KEYS
 from data_pipeline.ops_mix import CLIP
@@ -24,7 +26,8 @@ _TYPES = {'audio': tf.float32, 'stems': tf.float32, 'species': tf.int64, 'vocali
 
 
 @register('mix_soundscapes', MIXTURE)
-def mix_soundscapes(spec: dict[str, Any], backgrounds: str = '', *, info, partners) -> Op:
+def mix_soundscapes(spec: dict[str, Any], backgrounds: str = '', plausibility: str = 'uniform', avonet: str = '', *, info,
+                    partners) -> Op:
   """A soundscape drawn from `spec` (MixingSpec.from_dict) instead of the clip: 'mix_soundscapes({mixing}, "built-in", p=0.5)'.
 
   Audio, stems, events and the words for the place are the mix's; recordist and licence name those of all its sources; id is
@@ -34,9 +37,11 @@ def mix_soundscapes(spec: dict[str, Any], backgrounds: str = '', *, info, partne
   Args:
     spec: at the rate, with the channels and, where clips have been cropped before it, of the length of the clips.
     backgrounds: '' = clips of the split without events, 'built-in' = synthetic textures, or the folder of another data set.
+    plausibility: how the birds of a scene fit its place and each other: 'plausible', 'implausible' or 'uniform' (not looked at).
+    avonet: for that, AVONET's table of the homes of real birds; those of the built-in ones are known.
 
-  Raises ValueError: what MixingSpec or `mixing_store.pools` refuse, an unknown species or recording, contaminants (a data set
-  has none), rules that no scene keeps.
+  Raises ValueError: what MixingSpec, `mixing_store.pools` or `mixing_habitat.chooser` refuse, an unknown species or recording,
+  contaminants (a data set has none), rules that no scene keeps.
   """
   if not isinstance(spec, dict):
     raise ValueError(f'mix_soundscapes: spec is {spec!r}, expected the fields of a MixingSpec, such as {{mixing}} stands for')
@@ -47,13 +52,17 @@ def mix_soundscapes(spec: dict[str, Any], backgrounds: str = '', *, info, partne
   pools, split = partners.pools(s.sample_rate, backgrounds), partners.split
   mixing_distributions.choice(s.events.species, 'events.species', sorted(pools.by_species))
   mixing_distributions.choice(s.events.source, 'events.source', sorted({f.name for f in pools.foreground}))
-  mixing.mix(pools, s, 0, 0, split)  # rules that no scene keeps are to be told here, not by a thread of tf.data
+  choose = None
+  if plausibility != 'uniform':
+    known = Habitats(info.taxonomy, read_avonet(avonet, info.taxonomy) if avonet else {})
+    choose = mixing_habitat.chooser(plausibility, mixing_habitat.with_built_in(known), s.events.species, [pools])
+  mixing.mix(pools, s, 0, 0, split, choose)  # rules that no scene keeps are to be told here, not by a thread of tf.data
   shape = (round(s.seconds * s.sample_rate), s.channels)
   index_of = {code: i for i, code in enumerate(info.taxonomy.codes)}
 
   def mixed(seed: np.ndarray) -> list[Any]:
     high, low = (int(word) & 0xffffffff for word in seed)
-    m = mixing.mix(pools, s, 0, high << 32 | low, split, measure=False)
+    m = mixing.mix(pools, s, 0, high << 32 | low, split, choose, measure=False)
     words = {k: '; '.join(dict.fromkeys(a[k] for a in m.provenance['attribution'] if a[k])) for k in ('recordist', 'licence')}
     labels = to_example(np.zeros((0, s.channels), np.int16), m.scene, index_of, id=m.id, group=m.id, **words)
     made = {**labels, 'audio': m.audio, 'stems': m.clip.stems, **{k: labels[k].encode() for k in _TEXTS}}

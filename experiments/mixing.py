@@ -43,11 +43,13 @@ def prepared(c, backgrounds):
 
   Args:
     backgrounds: '' = no mixing, 'own' = the data set's clips without birds, 'built-in' = synthetic, else the folder of another
-      data set. `c.mixing` then says how soundscapes are mixed.
+      data set. `c.mixing` then says how soundscapes are mixed, `c.plausibility` of what birds.
   """
   if not backgrounds:
     return c.clip.prepare
   c.mixing = get_config(f'seconds={c.clip.seconds},sample_rate={c.clip.sample_rate}')
   c.mixing.contaminants.count = 'const(0)'  # a data set holds none
+  c.plausibility = dict(mode='uniform', avonet='')  # or plausible, implausible; avonet: the table of real birds' habitats
   decode, *level = c.clip.prepare
-  return decode, f'mix_soundscapes({{mixing}}, {"" if backgrounds == "own" else backgrounds!r})', *level
+  named = "" if backgrounds == "own" else backgrounds
+  return decode, f'mix_soundscapes({{mixing}}, {named!r}, {{plausibility.mode}}, {{plausibility.avonet}})', *level

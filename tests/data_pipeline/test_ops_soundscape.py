@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from data_pipeline import mixing, mixing_dataset, mixing_levels as levels, mixing_store, pipeline
+from data_pipeline import habitat, mixing, mixing_dataset, mixing_habitat, mixing_levels as levels, mixing_store, pipeline
 from data_pipeline.mixing_placing import polyphony
 from data_pipeline.mixing_spec import MixingSpec
 from tests.data_pipeline import sources_to_mix
@@ -116,6 +116,20 @@ def test_some_clips_stay_as_they_are(data):
   assert all(not np.array_equal(a, b) for a, b in zip(half['audio'][mixed], plain['audio'][mixed]))
 
 
+def test_birds_that_fit_their_place_or_do_not(data):
+  info = pipeline.open_dataset(data)
+  known = mixing_habitat.with_built_in(habitat.Habitats(info.taxonomy, {}))
+  d = spec(events=dict(count='const(2)'))
+  fitting = {}
+  for mode in ('plausible', 'implausible'):
+    keep = f'pad_events({EVENTS})', 'keep("environment", "near", "event_species")'
+    [batch] = pipeline.eval_batches(data, 'train', ('decode', f'mix_soundscapes({d!r}, "built-in", {mode!r})', *keep), TRAIN)
+    told = [known.judge([info.taxonomy.codes[i] for i in species if i >= 0], environment.decode(), near.decode()).verdict
+            for environment, near, species in zip(batch['environment'], batch['near'], batch['event_species'])]
+    fitting[mode] = told.count('plausible')
+  assert fitting['plausible'] > 0.7 * TRAIN and fitting['implausible'] < 0.3 * TRAIN
+
+
 @pytest.mark.parametrize('changes, message', [
     (dict(secnods=3), 'unknown field secnods; nearest: seconds'),
     (dict(contaminants=dict(count='const(1)')), 'a data set holds no contaminants'),
@@ -132,7 +146,9 @@ def test_refused(data, changes, message):
 
 @pytest.mark.parametrize('text, message', [
     ('mix_soundscapes(3)', 'spec is 3, expected the fields of a MixingSpec'),
-    (f'mix_soundscapes({spec()!r}, "nowhere")', 'nowhere/dataset.json does not exist')])
+    (f'mix_soundscapes({spec()!r}, "nowhere")', 'nowhere/dataset.json does not exist'),
+    (f'mix_soundscapes({spec()!r}, "built-in", "likely")', "plausibility 'likely': expected one of plausible, uniform"),
+    (f'mix_soundscapes({spec()!r}, "built-in", "plausible", "AVONET.csv")', 'AVONET.csv')])
 def test_refused_arguments(data, text, message):
   with pytest.raises((ValueError, FileNotFoundError), match=message):
     pipeline.train_batches(data, 'train', ('decode', text, 'keep("audio")'), 4, 0)

@@ -36,11 +36,11 @@ def test_every_field_is_read():
 def test_an_experiment_mixes_what_its_configuration_says(backgrounds, argument):
   c = classifier.get_config(f'preset=tiny,data=d,level=-20,mix={backgrounds}')
   c.lock()
-  c.mixing.events.snr_db = 'uniform(0, 5)'
+  c.mixing.events.snr_db, c.plausibility.mode = 'uniform(0, 5)', 'implausible'
   names = [registry.parse(op) for op in registry.resolve(c.data.ops, c)]
   assert [call.name for call in names[:4]] == ['decode', 'mix_soundscapes', 'level', 'random_crop']
-  [fields, named] = names[1].args
+  [fields, named, *plausibility] = names[1].args
   spec = MixingSpec.from_dict(fields)
-  assert named == argument and spec.events.snr_db == 'uniform(0, 5)'
+  assert named == argument and plausibility == ['implausible', ''] and spec.events.snr_db == 'uniform(0, 5)'
   assert (spec.seconds, spec.sample_rate, spec.channels) == (c.clip.seconds, c.clip.sample_rate, 1)
   assert not any('mix' in op for op in classifier.get_config('preset=tiny,data=d').data.ops)
