@@ -22,7 +22,7 @@ from data_pipeline.mixing_spec import MixingSpec
 from data_pipeline.scene import Event, Scene
 from data_pipeline.soundscape import Clip, extent_slice
 
-VERSION = 3  # raise it whenever the same arguments no longer give the same sound
+VERSION = 4  # raise it whenever the same arguments no longer give the same sound
 
 
 @dataclasses.dataclass(frozen=True)
