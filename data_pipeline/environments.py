@@ -81,11 +81,10 @@ def _grains(samples: int, sample_rate: int, channels: int, rate: float, hz: tupl
   loud = np.exp(rng.normal(0, 0.9, (count, 1))).astype(np.float32)
   t = np.arange(length, dtype=np.float32) / sample_rate
   grain = loud * np.exp(-t / tau) * np.sin(2 * np.pi * f * t * (1 + 0.5 * rise * t / tau))  # (count, length)
+  index = (start[:, None] + np.arange(length)).ravel()
   pan = rng.uniform(0.5, 1.0, (count, channels)) if channels > 1 else np.ones((count, 1))
-  out = np.zeros((channels, max(samples, length)))
-  for first, one, shares in zip(start, grain, pan):  # faster than a sum by index over all of them
-    out[:, first:first + length] += shares[:, None] * one
-  return out[:, :samples].T.astype(np.float32)
+  out = [np.bincount(index, (grain * pan[:, c, None]).ravel(), samples)[:samples] for c in range(channels)]
+  return np.stack(out, 1).astype(np.float32)
 
 
 def _rms(x: np.ndarray) -> float:
