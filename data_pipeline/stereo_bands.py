@@ -20,7 +20,8 @@ LAG_HZ = (100, 2700)   # where a lag is looked for: ogg does not keep the phase 
 ALIKE_DB = -3.0        # bands of which less is common tell neither gain nor phase
 LEAST_ALIKE = 0.5      # of the bands; 15 real pairs of microphones have as many
 # Of 80 % of those bands: the largest deviation of the gain, of the phase, and of both at once, dB x degrees. No real pair of
-# microphones came near: two have phases within 0.2 degrees with gains 1.1 and 1.9 dB apart, three gains within 0.5 dB with 3.3 and more.
+# microphones came near: two have phases within 0.2 degrees with gains 1.1 and 1.9 dB apart, three gains within 0.5 dB with 3.3
+# degrees and more.
 GAIN_DB, PHASE_DEG, BOTH, MOST = 0.35, 4.0, 0.5, 0.8
 
 
