@@ -114,7 +114,7 @@ def of_blocks(blocks: Iterable[np.ndarray], sample_rate: int, coded: bool = Fals
   alive = [b for b, k in zip(audible, kinds) if k != 'one dead']
   if shares.get('one dead', 0.0) > 0.5:
     return Stereo('one dead', 0.0, float(np.median([_gain_db(b) for b in audible])), 0.0, shares)
-  return Stereo(_kind(alive), float(np.median([b.lag for b in alive])) / sample_rate * 1e6,
+  return Stereo(_kind(alive), float(np.median([b.lag for b in _copies(alive)[1]])) / sample_rate * 1e6,
                 float(np.median([_gain_db(b) for b in alive])), _residual_db(alive), shares)
 
 
@@ -158,13 +158,24 @@ def _gain_db(b: Block) -> float:
   return float(10 * np.log10(max(b.powers[1], 1e-20) / max(b.powers[0], 1e-20)))
 
 
+def _copies(blocks: Sequence[Block]) -> tuple[bool, Sequence[Block]]:
+  """Whether these are copies, so far as coding lets it be told, and the blocks, coded copies with lag and sign of their bands.
+
+  Their own lags are more exact, where both found the same top of the correlation.
+  """
+  if _residual_db(blocks) <= RESIDUAL_DB:
+    return True, blocks
+  bands = [b.bands for b in blocks if b.bands]
+  if not bands or not stereo_bands.copied(bands):
+    return False, blocks
+  lag = lambda b: b.lag if abs(b.lag - b.bands.lag) < 0.5 else b.bands.lag
+  return True, [dataclasses.replace(b, lag=lag(b), gain=b.bands.sign * abs(b.gain)) if b.bands else b for b in blocks]
+
+
 def _kind(blocks: Sequence[Block]) -> str:
   """One of 'one dead', 'true' and the kinds of copies, of blocks that can be heard."""
-  unlike = _residual_db(blocks) > RESIDUAL_DB
-  bands = [b.bands for b in blocks if b.bands]
-  if unlike and bands and stereo_bands.copied(bands):
-    unlike = False
-    blocks = [dataclasses.replace(b, lag=b.bands.lag, gain=b.bands.sign * abs(b.gain)) if b.bands else b for b in blocks]
+  copies, blocks = _copies(blocks)
+  unlike = not copies
   if all(min(b.powers) <= 10 ** (DEAD_DB / 10) * max(b.powers) and (unlike or min(b.powers) < STEP ** 2) for b in blocks):
     return 'one dead'
   late = np.array([b.lag for b in blocks])

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import fft, signal
@@ -51,3 +53,11 @@ def test_kinds_of_coded_files(tmp_path, right, kind, suffix):
   assert told.kind == kind
   if kind == 'delayed':
     assert told.lag_us == pytest.approx(100.3 / RATE * 1e6, abs=2)
+
+
+def test_the_lag_told_is_that_of_the_bands_where_the_whole_hides_it(monkeypatch):
+  hidden = np.stack([WIND, late(WIND, 40.0)], axis=1) + 0.02 * RNG.standard_normal((len(WIND), 2))
+  compare = stereo.compare
+  monkeypatch.setattr(stereo, 'compare', lambda *a: dataclasses.replace(compare(*a), lag=0.0))
+  told = stereo.of_blocks([hidden], RATE, coded=True)
+  assert told.kind == 'delayed' and told.lag_us == pytest.approx(40 / RATE * 1e6, abs=5)

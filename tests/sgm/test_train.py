@@ -168,6 +168,18 @@ def test_train_puts_a_complete_work_directory_together(project, tmp_path):
     train_lib.train(project.config, str(workdir))
 
 
+def test_all_who_were_heard_are_thanked(project, monkeypatch, tmp_path):
+  for name in ('birds', 'places', 'autoencoder'):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / 'ATTRIBUTION.csv').write_text(f'path,recordist\n{name}.wav,Ann\n')
+  project.config.data.dir = str(tmp_path / 'birds')
+  project.config.task = dict(autoencoder=str(tmp_path / 'autoencoder'))
+  monkeypatch.setattr(train_lib.registry, 'data_sets', lambda ops: {'pad(8)': [tmp_path / 'places']}[ops[0]])
+  train_lib.train(project.config, str(tmp_path / 'run'))
+  assert (tmp_path / 'run' / 'ATTRIBUTION.csv').read_text().splitlines() == [
+      'path,recordist', 'birds.wav,Ann', 'places.wav,Ann', 'autoencoder.wav,Ann']
+
+
 @pytest.mark.parametrize('examples, passes', [(1, 1), (64, 1), (65, 2), (1000, 3)])
 def test_a_cache_makes_the_passes_that_its_examples_take(project, monkeypatch, tmp_path, examples, passes):
   monkeypatch.setattr(train_lib.cache, 'build', lambda task, frozen, passes, batches, size, directory, key, rng: (passes, size))
