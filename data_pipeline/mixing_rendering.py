@@ -57,7 +57,7 @@ def stretched(dry: np.ndarray, stretch: float, pitch: float, rate: int) -> np.nd
   if abs(ratio - 1) > 1e-6:
     out = soxr.resample(out, rate * ratio, rate, quality='MQ')  # 96 dB, in a quarter of HQ's time: it is the slowest step
   samples = round(len(dry) * stretch)
-  return np.pad(out[:samples], (0, max(0, samples - len(out)))).astype(np.float32)
+  return np.pad(out, (0, samples - len(out))) if len(out) < samples else out[:samples]
 
 
 def _placed(dry: np.ndarray, lead: int, singer: Singer, spec: MixingSpec, top_hz: float,

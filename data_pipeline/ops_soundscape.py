@@ -6,6 +6,7 @@ this can too, by the same configuration (experiments/mixing.py).
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -57,12 +58,14 @@ def mix_soundscapes(spec: dict[str, Any], backgrounds: str = '', plausibility: s
     known = Habitats(info.taxonomy, read_avonet(avonet, info.taxonomy) if avonet else {})
     choose = mixing_habitat.chooser(plausibility, mixing_habitat.with_built_in(known), s.events.species, [pools])
   mixing.mix(pools, s, 0, 0, split, choose)  # rules that no scene keeps are to be told here, not by a thread of tf.data
+  # Two threads that mix are hardly faster than one: they wait for the interpreter.
+  mix = partners.workers(functools.partial(mixing.mix, pools, s, 0, split=split, choose=choose, measure=False))
   shape = (round(s.seconds * s.sample_rate), s.channels)
   index_of = {code: i for i, code in enumerate(info.taxonomy.codes)}
 
   def mixed(seed: np.ndarray) -> list[Any]:
     high, low = (int(word) & 0xffffffff for word in seed)
-    m = mixing.mix(pools, s, 0, high << 32 | low, split, choose, measure=False)
+    m = mix(high << 32 | low)
     words = {k: '; '.join(dict.fromkeys(a[k] for a in m.provenance['attribution'] if a[k])) for k in ('recordist', 'licence')}
     labels = to_example(np.zeros((0, s.channels), np.int16), m.scene, index_of, id=m.id, group=m.id, **words)
     made = {**labels, 'audio': m.audio, 'stems': m.clip.stems, **{k: labels[k].encode() for k in _TEXTS}}

@@ -6,8 +6,10 @@ stays a function of (seed, i): nothing depends on the batch or on what was read 
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from typing import Callable, Sequence
+import os
+from typing import Any, Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +18,9 @@ import tensorflow_datasets as tfds
 from data_pipeline import mixing_store, registry
 from data_pipeline.mixing_pools import Pools
 from data_pipeline.storage import DataInfo, Records, open_dataset
+from data_pipeline.workers import Workers
+
+MOST_WORKERS = 8  # processes: what they make together is as much as one process can batch
 
 
 def apply(ops: Sequence[registry.Op], features: registry.Features, seed: tf.Tensor) -> registry.Features:
@@ -38,10 +43,13 @@ class Partners:
   Args:
     info, split, records: the split that the clips to be mixed come from.
     before: the op strings before that op.
+    resources: closed after the last batch: what ops open belongs in it, as tensorflow never lets go of an op's functions.
   """
 
-  def __init__(self, info: DataInfo, split: str, records: Records, before: Sequence[str]):
+  def __init__(self, info: DataInfo, split: str, records: Records, before: Sequence[str],
+               resources: contextlib.ExitStack | None = None):
     self._info, self.split, self._records, self._before = info, split, records, before
+    self._resources = resources or contextlib.ExitStack()
 
   def any(self) -> Callable[[tf.Tensor], registry.Features]:
     """seed -> a clip of the same split, each as likely as any other."""
@@ -68,8 +76,14 @@ class Partners:
     """Vocalisations and backgrounds of the same split, see `mixing_store.pools`."""
     return mixing_store.pools(self._info, self.split, sample_rate, backgrounds)
 
+  def workers(self, function: Callable[..., Any]) -> Workers:
+    """A process for each core that call `function`, as long as there are batches."""
+    made = Workers(function, min(MOST_WORKERS, len(os.sched_getaffinity(0))))
+    self._resources.callback(made.close)
+    return made
+
   def _drawn(self, info: DataInfo, records: Records, indices: np.ndarray) -> Callable[[tf.Tensor], registry.Features]:
-    ops = registry.build(self._before, info, functools.partial(Partners, info, self.split, records))
+    ops = registry.build(self._before, info, functools.partial(Partners, info, self.split, records, resources=self._resources))
 
     def draw(seed: tf.Tensor) -> registry.Features:
       number = tf.random.stateless_uniform((), seed, 0, len(indices), tf.int64)

@@ -9,7 +9,9 @@ buffer has to be refilled.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
+import os
 import queue
 import threading
 from typing import Any, Iterator, Mapping, Sequence
@@ -52,15 +54,17 @@ def _seed_words(seed: int) -> tf.Tensor:
 
 
 def _dataset(info: DataInfo, split: str, records: Records, places: tf.data.Dataset, index_of, ops: Sequence[str], seed: int,
-             batch: int) -> tf.data.Dataset:
+             batch: int, resources: contextlib.ExitStack) -> tf.data.Dataset:
   """(pass, position), int64 -> batches of `batch` examples; `index_of(position)` names the record (numpy)."""
-  built = registry.build(ops, info, functools.partial(Partners, info, split, records))
+  built = registry.build(ops, info, functools.partial(Partners, info, split, records, resources=resources))
 
   def made(number: tf.Tensor, position: tf.Tensor) -> registry.Features:
     words = _seed_words(seed) + tf.stack([0, tf.cast(number, tf.int32)])
     return apply(built, example(info, records, position, index_of), tf.random.fold_in(words, position))
 
-  dataset = places.map(made, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+  threads = tf.data.Options()  # more than cores, as an op that waits for a process of its own keeps one
+  threads.threading.private_threadpool_size = 2 * len(os.sched_getaffinity(0)) + 2
+  dataset = places.with_options(threads).map(made, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
   ragged = [k for k, spec in dataset.element_spec.items() if not spec.shape.is_fully_defined()]
   if ragged:
     raise ValueError(f'ops {list(ops)}: feature {ragged[0]!r} differs in length between examples and cannot be batched; '
@@ -77,11 +81,16 @@ def _close() -> None:
     batches.close()
 
 
-def _closed_at_exit(dataset: tf.data.Dataset) -> Iterator[Batch]:
+def _closed_at_exit(dataset: tf.data.Dataset, resources: contextlib.ExitStack) -> Iterator[Batch]:
   """The elements as numpy. The threads that read ahead call python, and hang a process that exits while they live."""
-  batches = (batch for batch in dataset.as_numpy_iterator())  # a generator can be closed, and frees what it iterates over
+  batches = _elements(dataset, resources)
   _OPEN.add(batches)
   return batches
+
+
+def _elements(dataset: tf.data.Dataset, resources: contextlib.ExitStack) -> Iterator[Batch]:
+  with resources:
+    yield from (batch for batch in dataset.as_numpy_iterator())  # closed, a generator frees what it iterates over
 
 
 def train_batches(directory: str, split: str, ops: Sequence[str], batch_size: int, seed: int, start: int = 0,
@@ -108,8 +117,9 @@ def train_batches(directory: str, split: str, ops: Sequence[str], batch_size: in
     raise ValueError(f'{directory}: split {split} is empty')
   positions = tf.data.Dataset.range(start * batch_size + process_index, np.iinfo(np.int64).max, process_count)
   places = positions.map(lambda p: (tf.constant(0, tf.int64), p))
-  dataset = _dataset(info, split, records, places, lambda p: order(seed, p // n, n)[p % n], ops, seed, batch)
-  return _closed_at_exit(dataset.prefetch(2))
+  resources = contextlib.ExitStack()
+  dataset = _dataset(info, split, records, places, lambda p: order(seed, p // n, n)[p % n], ops, seed, batch, resources)
+  return _closed_at_exit(dataset.prefetch(2), resources)
 
 
 def eval_batches(directory: str, split: str, ops: Sequence[str], batch_size: int, seed: int = 0, limit: int | None = None,
@@ -128,10 +138,11 @@ def eval_batches(directory: str, split: str, ops: Sequence[str], batch_size: int
     raise ValueError(f'{directory}: split {split} has no examples to evaluate (limit {limit})')
   padded = -(-n // batch_size) * batch_size
   places = tf.data.Dataset.range(process_index, passes * padded, process_count).map(lambda p: (p // padded, p % padded))
-  dataset = _dataset(info, split, records, places, lambda p: min(p, n - 1), ops, seed, batch)
+  resources = contextlib.ExitStack()
+  dataset = _dataset(info, split, records, places, lambda p: min(p, n - 1), ops, seed, batch, resources)
   masks = places.map(lambda _, p: tf.cast(p < n, tf.float32)).batch(batch, drop_remainder=True)
   dataset = tf.data.Dataset.zip((dataset, masks)).map(lambda d, mask: {**d, 'mask': mask})
-  return _closed_at_exit(dataset.prefetch(2))
+  return _closed_at_exit(dataset.prefetch(2), resources)
 
 
 def array_batches(arrays: Mapping[str, np.ndarray], batch_size: int, seed: int, start: int = 0, process_index: int = 0,

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import collections
-import concurrent.futures
-import contextlib
 import dataclasses
 import hashlib
 import json
-import multiprocessing
-import sys
-import types
 from typing import Any, Iterator, Mapping
 
 import numpy as np
 
-from data_pipeline import soundscape
+from data_pipeline import soundscape, workers as processes
 from data_pipeline.scene import Scene
 
 SPLITS: dict[str, dict[str, Any]] = {  # arguments of soundscape.generate; every clip of every split has birds of its own
@@ -83,17 +77,6 @@ def _chunk(seed: int, split: str, start: int, stop: int, how: dict) -> list[Made
   return out
 
 
-@contextlib.contextmanager
-def _bare_main():
-  """Workers started inside do not import the parent's main module again (and with it tensorflow and jax)."""
-  main = sys.modules['__main__']
-  sys.modules['__main__'] = types.ModuleType('__main__')
-  try:
-    yield
-  finally:
-    sys.modules['__main__'] = main
-
-
 def split_clips(seed: int, split: str, count: int, *, duration: float, sample_rate: int, channels: int, workers: int,
                 plausibility: str = 'uniform') -> Iterator[Made]:
   """The first `count` clips of a split in order.
@@ -103,20 +86,5 @@ def split_clips(seed: int, split: str, count: int, *, duration: float, sample_ra
   """
   how = dict(duration=duration, sample_rate=sample_rate, channels=channels, plausibility=plausibility)
   chunks = [(seed, split, i, min(i + _CHUNK, count), how) for i in range(0, count, _CHUNK)]
-  if workers <= 1 or len(chunks) < 2:
-    for chunk in chunks:
-      yield from _chunk(*chunk)
-    return
-  pool = concurrent.futures.ProcessPoolExecutor(min(workers, len(chunks)), multiprocessing.get_context('spawn'))
-  pending: collections.deque = collections.deque()
-  try:
-    with _bare_main():
-      for chunk in chunks[:2 * workers]:
-        pending.append(pool.submit(_chunk, *chunk))
-    for chunk in chunks[2 * workers:]:
-      yield from pending.popleft().result()
-      pending.append(pool.submit(_chunk, *chunk))
-    while pending:
-      yield from pending.popleft().result()
-  finally:
-    pool.shutdown(wait=True, cancel_futures=True)
+  for some in processes.in_order(_chunk, chunks, workers):
+    yield from some

@@ -44,7 +44,7 @@ def time_stretch(x: np.ndarray, rate: float, size: int) -> np.ndarray:
   made = scipy.fft.irfft(magnitude * phasor[index] * _turns(magnitude, phasor, index), size)
   out = _added(made * _taper(size), hop) / np.maximum(_added(np.broadcast_to(_taper(size) ** 2, made.shape), hop), 1e-8)
   out = out[size // 2:size // 2 + count]
-  return np.pad(out, (0, count - len(out)))
+  return np.pad(out, (0, count - len(out))) if len(out) < count else out
 
 
 def _turns(magnitude: np.ndarray, phasor: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -54,14 +54,15 @@ def _turns(magnitude: np.ndarray, phasor: np.ndarray, index: np.ndarray) -> np.n
   turns = np.ones(magnitude.shape, np.complex64)
   turned = np.empty_like(turns[0])
   for t in range(len(skipped)):
-    np.take(np.multiply(turns[t], skipped[t], out=turned), peak[t + 1], out=turns[t + 1], mode='clip')  # 'raise' is slower
+    np.multiply(turns[t], skipped[t], turned).take(peak[t + 1], out=turns[t + 1], mode='clip')  # 'raise' is slower, np.take too
   return turns
 
 
 def _nearest_peak(magnitude: np.ndarray) -> np.ndarray:
   """For each cell (T, K) the nearest bin of its frame that is larger than the two on either side; any in a silent frame."""
   frames, bins = magnitude.shape
-  beside = np.pad(magnitude, ((0, 0), (2, 2)), constant_values=-1)
+  beside = np.full((frames, bins + 4), -1, np.float32)
+  beside[:, 2:-2] = magnitude
   peaks = magnitude > _SILENT
   for k in (0, 1):
     peaks &= magnitude > beside[:, k:k + bins]

@@ -27,6 +27,7 @@ from typing import Any, Callable
 from absl import app
 from absl import flags
 
+from data_pipeline import heap
 from data_pipeline import taxonomy as taxonomy_lib
 from data_pipeline.recording import Skip
 from sgm.evaluation import detected_clips
@@ -77,7 +78,7 @@ def detect(d: detector_lib.Detector, paths: list[pathlib.Path], out: pathlib.Pat
         f'{len(result.events)} events, {result.windows} windows, {result.odd} odd'))
   in_order = [results[path] for path in paths]
   summary = detected_files.write_all(out, in_order, taxonomy, hearing.rule.promise)
-  workdir_lib.return_memory()
+  heap.give_back()
   if pictures:
     say(f'pictures and sounds of up to {pictures} events of each species')
   clips = detected_clips.write(out, in_order, pictures, taxonomy, d.run.task.frontend.high_hz, o.channel == 'mix')

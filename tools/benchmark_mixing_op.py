@@ -27,10 +27,11 @@ def measure(clips: int, batches: int) -> dict[str, float]:
 
   Returns:
     times_real_time and textures_times_real_time: sound made per time, on backgrounds of the data set and on synthetic ones;
-    cpu_ms and textures_cpu_ms: processor time of a clip, which what else runs on the machine changes less; cut_seconds: for
-    making the sources ready, once; snr_error_db_max: the worst of some hundred events of SNR_DB against their stems.
+    cpu_ms and textures_cpu_ms: processor time of a clip in this process, which would train meanwhile; cut_seconds: for making
+    the sources ready, once; snr_error_db_max: the worst of some hundred events of SNR_DB against their stems.
   """
-  from data_pipeline import mixing_levels, mixing_store, pipeline, registry
+  from data_pipeline import heap, mixing_levels, mixing_store, pipeline, registry
+  heap.keep()  # as every training does
   c = experiment.get_config(f'seconds={SECONDS},sample_rate={RATE}')
   c.contaminants.count = 'const(0)'
 

@@ -33,10 +33,10 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when i
 from absl import app, flags
 from ml_collections import config_flags
 
-from data_pipeline import habitat, licences, mixing, mixing_distributions, mixing_habitat, mixing_sources, splits
+from data_pipeline import habitat, licences, mixing, mixing_distributions, mixing_habitat, mixing_sources, splits, workers
 from data_pipeline.mixing_pools import Pools, Source
 from data_pipeline.mixing_spec import MixingSpec
-from tools import dataset_folder, mixed_tables, mixing_workers, plausibility
+from tools import dataset_folder, mixed_clip, mixed_tables, plausibility
 from tools.mixed_clip import Extras
 from tools.progress import Progress
 
@@ -128,7 +128,7 @@ def mix(o: Options, say: Callable[[str], None] = print) -> dict[str, Any]:
             for split, n in o.count.items() for i in range(0, n, CHUNK)]
     try:
       with Progress('clips', say) as progress:
-        for some in mixing_workers.run(jobs, o.workers):
+        for some in workers.in_order(mixed_clip.chunk, jobs, o.workers):
           done += some
           progress(len(done), total)
     except ValueError:  # of these rules no repetition makes a clip: nothing is to be kept

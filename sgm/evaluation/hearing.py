@@ -9,12 +9,12 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 
+from data_pipeline import heap
 from sgm.evaluation import detected_files
 from sgm.evaluation import detector as detector_lib
 from sgm.evaluation import localisation
 from sgm.evaluation import presence
 from sgm.evaluation import windows as windows_lib
-from sgm.training import workdir as workdir_lib
 
 BATCH = max(16, len(os.sched_getaffinity(0)))  # windows; one at least for each core that this process may use
 PAIRS = 32  # of a window and a species, whose masks are made at a time
@@ -83,7 +83,7 @@ class Hearing:
     def hear() -> Iterator[tuple[pathlib.Path, detected_files.FileResult]]:
       if batch:
         self._hear(batch, open_files)
-        workdir_lib.return_memory()  # some milliseconds of a batch: memory stays level over hours of sound
+        heap.give_back()  # some milliseconds of a batch: memory stays level over hours of sound
         progress({item.path: (item.start + min(item.valid, self._hop)) / self._d.sample_rate for item in batch})
       yield from ((end.path, open_files.pop(end.path, self._new()).finish(end)) for end in ends)
       batch.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import importlib.metadata
 import json
@@ -16,6 +15,8 @@ from typing import Any, Mapping
 
 from absl import logging as absl_logging
 import jax
+
+from data_pipeline import heap
 
 FREE_TO_CHANGE = ('log_every', 'checkpoint.keep')  # do not touch the result, may differ when a run continues
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy', 'sgm')
@@ -164,7 +165,7 @@ def due(step: int, every: int, total_steps: int) -> bool:
 
 def prepare_process() -> None:
   """What every entry point that trains or samples begins with: a heap that is kept, quiet libraries, the compilation cache."""
-  keep_heap()
+  heap.keep()
   quiet_libraries()
   enable_compilation_cache()
 
@@ -180,26 +181,3 @@ def quiet_libraries() -> None:
   def ours_or_grave(record) -> bool:
     return record.levelno >= logging.ERROR or not any(f'/{name}/' in record.pathname for name in ('orbax', 'tensorflow_datasets'))
   absl_logging.get_absl_handler().addFilter(ours_or_grave)
-
-
-def keep_heap() -> None:
-  """Makes glibc keep freed memory instead of returning it. For entry points, before any computation.
-
-  XLA's CPU client allocates a program's scratch memory anew for every call. Above 32 MB glibc maps and unmaps it each time,
-  and touching the fresh pages cost a tenth to a sixth of a training step here. One arena that only grows has them at hand.
-  """
-  if platform.libc_ver()[0] == 'glibc':
-    m_trim_threshold, m_mmap_max, m_arena_max = -1, -4, -8  # malloc.h
-    mallopt = ctypes.CDLL(None).mallopt
-    mallopt(m_arena_max, 1)
-    mallopt(m_mmap_max, 0)
-    mallopt(m_trim_threshold, -1)  # never
-
-
-def return_memory() -> None:
-  """Makes glibc give all whole pages of freed memory back. For entry points that run for hours, every now and then.
-
-  By itself it does so at the end of a heap alone: what is freed between blocks that stay adds up.
-  """
-  if platform.libc_ver()[0] == 'glibc':
-    ctypes.CDLL(None).malloc_trim(0)

@@ -1,12 +1,16 @@
 """The op mix_soundscapes: labels agree with stems, ratios are as asked, one split, batches that are functions of (seed, k)."""
 
 import itertools
+import multiprocessing
+import os
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from data_pipeline import habitat, mixing, mixing_dataset, mixing_habitat, mixing_levels as levels, mixing_store, pipeline
+from data_pipeline import habitat, mixing, mixing_dataset, mixing_habitat, mixing_levels as levels, mixing_store, partners, pipeline
 from data_pipeline.mixing_placing import polyphony
 from data_pipeline.mixing_spec import MixingSpec
 from tests.data_pipeline import sources_to_mix
@@ -103,6 +107,33 @@ def test_a_clip_is_that_of_its_id_and_of_its_split(data, batches):
     np.testing.assert_array_equal(x['audio'], m.audio)
     assert (x['recordist'], x['licence'], m.id) == (b'sgm', b'CC0-1.0', x['id'].decode())
     assert [info.taxonomy.codes[s] for s in x['event_species'] if s >= 0] == [e.species for e in m.scene.events]
+
+
+@pytest.mark.parametrize('end', ['pass', 'made.close()', 'raise KeyboardInterrupt'])
+def test_a_process_that_ends_takes_its_workers_along(data, end):
+  program = f"""
+import multiprocessing
+from data_pipeline import pipeline
+made = pipeline.train_batches({data!r}, 'train', {ops(spec())!r}, 4, 3)
+print(next(made)['audio'].shape, *(p.pid for p in multiprocessing.active_children()))
+{end}
+"""
+  done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, timeout=120)  # they hold the pipes
+  *shape, first, second = done.stdout.replace('(', '').split()[:5]
+  assert shape == ['4,', '32000,', '1)'] and int(first) != int(second)
+  assert (done.returncode == 0) == ('Interrupt' not in end) and 'workers.py' not in done.stderr
+  assert 'Error' not in done.stderr
+
+
+def test_workers_end_with_the_batches(data):
+  others = set(multiprocessing.active_children())
+  made = pipeline.train_batches(data, 'train', ops(spec()), 4, 3)
+  assert not set(multiprocessing.active_children()) - others
+  next(made)
+  own = set(multiprocessing.active_children()) - others
+  assert len(own) == min(partners.MOST_WORKERS, len(os.sched_getaffinity(0)))
+  made.close()
+  assert not any(process.is_alive() for process in own)
 
 
 def test_some_clips_stay_as_they_are(data):
