@@ -37,19 +37,29 @@ def example(info: DataInfo, records: Records, number: tf.Tensor, index_of: Calla
   return dict(records.features.deserialize_example(serialized), sample_rate=tf.constant(info.sample_rate, tf.int32))
 
 
+class Resources(contextlib.ExitStack):
+  """What ops opened, to be closed after the last batch: tensorflow never lets go of an op's functions.
+
+  Attributes:
+    processes: that ops wait for, each in a thread.
+  """
+
+  processes = 0
+
+
 class Partners:
   """Further clips for one op of a list.
 
   Args:
     info, split, records: the split that the clips to be mixed come from.
     before: the op strings before that op.
-    resources: closed after the last batch: what ops open belongs in it, as tensorflow never lets go of an op's functions.
+    resources: where workers go.
   """
 
   def __init__(self, info: DataInfo, split: str, records: Records, before: Sequence[str],
-               resources: contextlib.ExitStack | None = None):
+               resources: Resources | None = None):
     self._info, self.split, self._records, self._before = info, split, records, before
-    self._resources = resources or contextlib.ExitStack()
+    self._resources = resources or Resources()
 
   def any(self) -> Callable[[tf.Tensor], registry.Features]:
     """seed -> a clip of the same split, each as likely as any other."""
@@ -77,9 +87,11 @@ class Partners:
     return mixing_store.pools(self._info, self.split, sample_rate, backgrounds)
 
   def workers(self, function: Callable[..., Any]) -> Workers:
-    """A process for each core that call `function`, as long as there are batches."""
-    made = Workers(function, min(MOST_WORKERS, len(os.sched_getaffinity(0))))
+    """Processes, one for each core, that call `function`, as long as there are batches."""
+    count = min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    made = Workers(function, count)
     self._resources.callback(made.close)
+    self._resources.processes += count
     return made
 
   def _drawn(self, info: DataInfo, records: Records, indices: np.ndarray) -> Callable[[tf.Tensor], registry.Features]:

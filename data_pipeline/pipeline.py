@@ -9,7 +9,6 @@ buffer has to be refilled.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import functools
 import os
 import queue
@@ -21,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline import registry
-from data_pipeline.partners import Partners, apply, example
+from data_pipeline.partners import Partners, Resources, apply, example
 from data_pipeline.storage import DataInfo, Records, open_dataset
 
 Batch = dict[str, np.ndarray]
@@ -54,7 +53,7 @@ def _seed_words(seed: int) -> tf.Tensor:
 
 
 def _dataset(info: DataInfo, split: str, records: Records, places: tf.data.Dataset, index_of, ops: Sequence[str], seed: int,
-             batch: int, resources: contextlib.ExitStack) -> tf.data.Dataset:
+             batch: int, resources: Resources) -> tf.data.Dataset:
   """(pass, position), int64 -> batches of `batch` examples; `index_of(position)` names the record (numpy)."""
   built = registry.build(ops, info, functools.partial(Partners, info, split, records, resources=resources))
 
@@ -62,9 +61,11 @@ def _dataset(info: DataInfo, split: str, records: Records, places: tf.data.Datas
     words = _seed_words(seed) + tf.stack([0, tf.cast(number, tf.int32)])
     return apply(built, example(info, records, position, index_of), tf.random.fold_in(words, position))
 
-  threads = tf.data.Options()  # more than cores, as an op that waits for a process of its own keeps one
-  threads.threading.private_threadpool_size = 2 * len(os.sched_getaffinity(0)) + 2
-  dataset = places.with_options(threads).map(made, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+  if resources.processes:  # tensorflow has a thread for each core, too few where one waits for every process
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = len(os.sched_getaffinity(0)) + resources.processes
+    places = places.with_options(options)
+  dataset = places.map(made, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
   ragged = [k for k, spec in dataset.element_spec.items() if not spec.shape.is_fully_defined()]
   if ragged:
     raise ValueError(f'ops {list(ops)}: feature {ragged[0]!r} differs in length between examples and cannot be batched; '
@@ -81,14 +82,14 @@ def _close() -> None:
     batches.close()
 
 
-def _closed_at_exit(dataset: tf.data.Dataset, resources: contextlib.ExitStack) -> Iterator[Batch]:
+def _closed_at_exit(dataset: tf.data.Dataset, resources: Resources) -> Iterator[Batch]:
   """The elements as numpy. The threads that read ahead call python, and hang a process that exits while they live."""
   batches = _elements(dataset, resources)
   _OPEN.add(batches)
   return batches
 
 
-def _elements(dataset: tf.data.Dataset, resources: contextlib.ExitStack) -> Iterator[Batch]:
+def _elements(dataset: tf.data.Dataset, resources: Resources) -> Iterator[Batch]:
   with resources:
     yield from (batch for batch in dataset.as_numpy_iterator())  # closed, a generator frees what it iterates over
 
@@ -117,7 +118,7 @@ def train_batches(directory: str, split: str, ops: Sequence[str], batch_size: in
     raise ValueError(f'{directory}: split {split} is empty')
   positions = tf.data.Dataset.range(start * batch_size + process_index, np.iinfo(np.int64).max, process_count)
   places = positions.map(lambda p: (tf.constant(0, tf.int64), p))
-  resources = contextlib.ExitStack()
+  resources = Resources()
   dataset = _dataset(info, split, records, places, lambda p: order(seed, p // n, n)[p % n], ops, seed, batch, resources)
   return _closed_at_exit(dataset.prefetch(2), resources)
 
@@ -138,7 +139,7 @@ def eval_batches(directory: str, split: str, ops: Sequence[str], batch_size: int
     raise ValueError(f'{directory}: split {split} has no examples to evaluate (limit {limit})')
   padded = -(-n // batch_size) * batch_size
   places = tf.data.Dataset.range(process_index, passes * padded, process_count).map(lambda p: (p // padded, p % padded))
-  resources = contextlib.ExitStack()
+  resources = Resources()
   dataset = _dataset(info, split, records, places, lambda p: min(p, n - 1), ops, seed, batch, resources)
   masks = places.map(lambda _, p: tf.cast(p < n, tf.float32)).batch(batch, drop_remainder=True)
   dataset = tf.data.Dataset.zip((dataset, masks)).map(lambda d, mask: {**d, 'mask': mask})
