@@ -195,7 +195,7 @@ def heeded():
 
 def test_interrupted_and_killed(birds, tmp_path, heeded):
   """Ctrl-C, then SIGKILL, then a run to the end: the files of a run that nothing happened to."""
-  out, n = tmp_path / 'cut' / 'o', 100
+  out, n = tmp_path / 'cut' / 'o', 240  # of 10 ms or so: on a busy machine this process may be away for a while
   command = [sys.executable, '-m', 'tools.mix_soundscapes', f'--data={birds}', '--backgrounds=built-in', f'--count={n}',
              '--seed=5', f'--out={out}', '--workers=2', f'--config=experiments/mixing.py:seconds=1.0,sample_rate={RATE}']
   before = 0
