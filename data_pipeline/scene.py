@@ -120,7 +120,7 @@ def loudness(level_db: float | np.ndarray) -> float | np.ndarray:
 
 def coverage(onset: np.ndarray, offset: np.ndarray, frames: int, duration: float) -> np.ndarray:
   """Fraction of each of `frames` equal frames that each event covers: (E,), (E,) -> (E, frames) in [0, 1]."""
-  edges = np.arange(frames + 1) * (duration / frames)
+  edges = np.linspace(0.0, duration, frames + 1)  # the last one is `duration` to the bit: an event there is in no frame
   overlap = np.minimum(offset[:, None], edges[1:]) - np.maximum(onset[:, None], edges[:-1])  # (E, frames)
   return np.clip(overlap * (frames / duration), 0.0, 1.0)
 

@@ -30,6 +30,7 @@ from absl import flags
 from data_pipeline import heap
 from data_pipeline import taxonomy as taxonomy_lib
 from data_pipeline.recording import Skip
+from sgm import process
 from sgm.evaluation import detected_clips
 from sgm.evaluation import detected_files
 from sgm.evaluation import detected_page
@@ -124,8 +125,8 @@ def _check_flags(f: Any) -> None:
 
 def main(argv: list[str]) -> None:
   f = flags.FLAGS
-  workdir_lib.quiet_libraries()
-  workdir_lib.enable_compilation_cache()
+  process.quiet_libraries()
+  process.enable_compilation_cache()
   try:
     _check_flags(f)
     out = workdir_lib.check_writable(f.out)

@@ -26,6 +26,7 @@ from data_pipeline import taxonomy as taxonomy_lib
 from data_pipeline.formats import files
 from data_pipeline.tokenizer import PROMPT_EVENTS
 from data_pipeline.tokenizer import PROMPT_TOKENS
+from sgm import process
 from sgm import render
 from sgm.evaluation import judge as judge_lib
 from sgm.evaluation import label_fidelity
@@ -114,7 +115,7 @@ def main(argv: list[str]) -> None:
   f = flags.FLAGS
   if bool(f.prompt) == bool(f.prompts):
     sys.exit('sgm.sample: give either --prompt "..." or --prompts FILE (one prompt a line)')
-  workdir_lib.prepare_process()
+  process.prepare()
   try:
     out = workdir_lib.check_writable(f.out)
     run = restore.load(f.workdir, expect='latent_diffusion')

@@ -26,6 +26,7 @@ from ml_collections import config_flags
 from data_pipeline import pipeline
 from data_pipeline import registry
 from sgm import evaluation
+from sgm import process
 from sgm import tasks
 from sgm.tasks import cache
 from sgm.tasks import restore
@@ -226,7 +227,7 @@ def train(config: ml_collections.ConfigDict, workdir: str) -> dict[str, Any]:
 
 def main(argv: list[str]) -> None:
   del argv
-  workdir_lib.prepare_process()
+  process.prepare()
   sharding.initialize_hosts()
   try:
     last = train(flags.FLAGS.config, flags.FLAGS.workdir)

@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PURE = {  # of data_pipeline: what the model side may import, and what therefore imports no tensorflow
     'scene', 'taxonomy', 'prompts', 'phrases', 'description', 'tokenizer', 'registry', 'formats', 'species', 'licences', 'habitat', 'homes',
-    'stream', 'decoding', 'mp3', 'stereo', 'recording', 'metadata_files', 'cells', 'levels'}
+    'stream', 'decoding', 'mp3', 'stereo', 'recording', 'metadata_files', 'cells', 'levels', 'heap'}
 FORBIDDEN = {
     'experiments': {'jax', 'flax', 'tensorflow', 'numpy', 'sgm', 'data_pipeline', 'tools', 'tests', 'absl'},
     'data_pipeline': {'jax', 'flax', 'optax', 'orbax', 'sgm', 'experiments', 'tools', 'tests', 'torch'},

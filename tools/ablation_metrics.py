@@ -26,6 +26,7 @@ from absl import flags
 import jax
 import numpy as np
 
+from sgm import process
 from sgm import sample
 from sgm.evaluation import detection
 from sgm.evaluation import evaluator as evaluator_lib
@@ -191,7 +192,7 @@ def results(workdir: str, autoencoder: str, judge: str, limit: int, say: Callabl
 def main(argv: list[str]) -> None:
   del argv
   f = flags.FLAGS
-  workdir_lib.prepare_process()
+  process.prepare()
   try:
     measured = results(f.workdir, f.autoencoder, f.judge, f.limit, print)
   except (ValueError, OSError) as error:

@@ -26,6 +26,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when i
 from absl import app, flags
 import numpy as np
 
+from sgm import process
 from sgm.evaluation import calibration as calibration_lib
 from sgm.evaluation import detection, detector as detector_lib
 from sgm.tasks import restore
@@ -114,7 +115,7 @@ def calibrate(workdir: str, *, data: str, splits: list[str], clips: int, seed: i
 def main(argv: list[str]) -> None:
   del argv
   f = flags.FLAGS
-  workdir_lib.prepare_process()
+  process.prepare()
   try:
     report = calibrate(f.workdir, data=f.data, splits=f.splits, clips=f.clips, seed=f.seed, odd=f.odd)
   except (ValueError, OSError) as error:

@@ -22,7 +22,7 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # tensorflow reads it when i
 from absl import app, flags
 import numpy as np
 
-from sgm import render
+from sgm import process, render
 from sgm.diffusion import maps as maps_lib
 from sgm.evaluation import activation_maps, calibration as calibration_lib
 from sgm.evaluation import detector as detector_lib, detector_answers, detector_methods, detector_metrics
@@ -177,7 +177,7 @@ def pictured(i: int, run: restore.Run, test: Set, answers: dict[str, Answers], r
 def main(argv: list[str]) -> None:
   del argv
   f = flags.FLAGS
-  workdir_lib.prepare_process()
+  process.prepare()
   try:
     if len(f.splits) not in (0, 2):
       raise ValueError(f'--splits {",".join(f.splits)}: expected two, one to calibrate on and one to judge on')

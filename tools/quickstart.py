@@ -89,14 +89,13 @@ def main(argv: list[str]) -> None:
   print('loading JAX and TensorFlow ...', flush=True)
   from data_pipeline import series
   from experiments import common
-  from sgm import train
-  from sgm.training import workdir as workdir_lib
+  from sgm import process, train
   from tools import build_dataset
   from tools import quickstart_evaluation
   from tools import quickstart_summary
   from tools import report
 
-  workdir_lib.prepare_process()
+  process.prepare()
   stages = Stages(out, ('data', 'autoencoder', 'judge', 'diffusion', 'evaluation', 'report'), FLAGS.install_seconds)
   configs = configurations(out)
   sizes = {**series.SIZES, 'train': FLAGS.clips} if FLAGS.clips else None

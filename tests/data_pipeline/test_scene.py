@@ -76,6 +76,10 @@ def test_roll_range(s, frames):
     assert (roll[:, i].max() > 0) == (code in heard)
 
 
+def test_an_event_that_begins_when_the_clip_ends_is_in_no_frame():
+  assert not scene_lib.coverage(np.array([3.765625]), np.array([3.78125]), 171, 3.765625).any()
+
+
 @settings(deadline=None)
 @given(scenes(), st.integers(1, 64))
 def test_roll_against_sampled_time(s, frames):

@@ -15,6 +15,7 @@ from data_pipeline import pipeline
 from data_pipeline.taxonomy import PROCEDURAL
 from data_pipeline.tokenizer import Tokenizer
 from sgm import evaluation
+from sgm import process
 from sgm import tasks
 from sgm import train as train_lib
 from sgm.training import checkpoint
@@ -195,6 +196,6 @@ def test_unwritable_work_directory_is_refused_before_any_work(monkeypatch, tmp_p
   monkeypatch.setattr(pipeline, 'open_dataset', lambda directory: pytest.fail('worked'))
   options = types.SimpleNamespace(config=toy.config(), workdir=str(tmp_path / 'file' / 'run'))
   monkeypatch.setattr(train_lib.flags, 'FLAGS', options)
-  monkeypatch.setattr(workdir_lib, 'enable_compilation_cache', lambda: None)
+  monkeypatch.setattr(process, 'enable_compilation_cache', lambda: None)
   with pytest.raises(SystemExit, match='^sgm.train: cannot write to .*file/run'):
     train_lib.main(['train'])

@@ -94,13 +94,3 @@ def test_due_at_every_multiple_and_at_the_end(every, total):
 def test_fingerprint_knows_order_from_content():
   assert workdir.config_fingerprint({'a': 1, 'b': 2}) == workdir.config_fingerprint({'b': 2, 'a': 1})
   assert workdir.config_fingerprint({'a': 1}) != workdir.config_fingerprint({'a': 2})
-
-
-def test_cache_directory_can_be_chosen(tmp_path, monkeypatch):
-  before = jax.config.jax_compilation_cache_dir
-  monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', str(tmp_path))
-  try:
-    workdir.enable_compilation_cache()
-    assert jax.config.jax_compilation_cache_dir == str(tmp_path)
-  finally:
-    jax.config.update('jax_compilation_cache_dir', before)
