@@ -20,7 +20,7 @@ import pathlib, resource, numpy as np
 from data_pipeline import heap
 resident = lambda: int(pathlib.Path('/proc/self/statm').read_text().split()[1]) * resource.getpagesize() / 2 ** 20
 np.ones(2 << 20)
-blocks = [(np.ones(1 << 18), bytearray(1000)) for _ in range(60)]  # 120 MB
+blocks = [(np.ones(1 << 18), bytearray(50_000)) for _ in range(60)]  # 120 MB; what stays fits into no hole below
 stay = [small for _, small in blocks]
 before = resident()
 del blocks
